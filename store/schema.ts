@@ -1,0 +1,197 @@
+/**
+ * The tables. Every one carries a workspace, directly or through its session. Bodies that clients send are `json`, not
+ * `jsonb`: jsonb refuses U+0000 and lone surrogates, which a tool's output may well hold.
+ */
+import {
+  bigint,
+  customType,
+  index,
+  integer,
+  json,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
+import type { Session, SessionAgent } from '../events/wire.ts';
+
+const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
+/** Milliseconds, UTC: what an RFC 3339 stamp of the API holds. */
+const stamp = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+
+export const workspaces = pgTable('workspaces', {
+  id: text().primaryKey(),
+  name: text().notNull(),
+  createdAt: stamp('created_at').notNull(),
+});
+
+/** SHA-256 of each 256-bit API key; the key itself is shown once and never stored. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: text().primaryKey(),
+    workspaceId: text('workspace_id').notNull(),
+    name: text().notNull(),
+    /** First characters of the key, to tell keys apart in a list. */
+    hint: text().notNull(),
+    hash: bytea().notNull(),
+    createdAt: stamp('created_at').notNull(),
+    revokedAt: stamp('revoked_at'),
+  },
+  (t) => [uniqueIndex('api_keys_hash').on(t.hash)],
+);
+
+/** The newest version of each agent; `body` is the whole wire object. */
+export const agents = pgTable(
+  'agents',
+  {
+    id: text().primaryKey(),
+    workspaceId: text('workspace_id').notNull(),
+    version: integer().notNull(),
+    body: json().notNull(),
+    createdAt: stamp('created_at').notNull(),
+    archivedAt: stamp('archived_at'),
+  },
+  (t) => [index('agents_list').on(t.workspaceId, t.createdAt, t.id)],
+);
+
+export const agentVersions = pgTable(
+  'agent_versions',
+  {
+    agentId: text('agent_id').notNull(),
+    version: integer().notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    body: json().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.agentId, t.version] })],
+);
+
+export const environments = pgTable(
+  'environments',
+  {
+    id: text().primaryKey(),
+    workspaceId: text('workspace_id').notNull(),
+    body: json().notNull(),
+    createdAt: stamp('created_at').notNull(),
+    archivedAt: stamp('archived_at'),
+  },
+  (t) => [index('environments_list').on(t.workspaceId, t.createdAt, t.id)],
+);
+
+/**
+ * One row a session. `phase` is `creating` until Temporal has its workflow, then `live`, and `deleting` while its runs
+ * and blobs are being removed; whoever reads a row in the first or last state finishes the job.
+ */
+export const sessions = pgTable(
+  'sessions',
+  {
+    id: text().primaryKey(),
+    workspaceId: text('workspace_id').notNull(),
+    thread: text().notNull(),
+    phase: text({ enum: ['creating', 'live', 'deleting'] }).notNull(),
+    status: text({ enum: ['idle', 'running', 'rescheduling', 'terminated'] }).notNull(),
+    /** seq of the entry that `status`, `usage`, `stats` come from; -1 before the first. */
+    rowSeq: bigint('row_seq', { mode: 'number' }).notNull(),
+    title: text(),
+    metadata: json().$type<Record<string, string>>().notNull(),
+    agentId: text('agent_id').notNull(),
+    agentVersion: integer('agent_version').notNull(),
+    agentRev: integer('agent_rev').notNull(),
+    environmentId: text('environment_id').notNull(),
+    deploymentId: text('deployment_id'),
+    usage: json().$type<Session['usage']>().notNull(),
+    stats: json().$type<Session['stats']>().notNull(),
+    runningSince: stamp('running_since'),
+    /** The workflow's input, kept until the workflow is known to have started. */
+    startInput: json('start_input'),
+    createdAt: stamp('created_at').notNull(),
+    updatedAt: stamp('updated_at').notNull(),
+    archivedAt: stamp('archived_at'),
+  },
+  (t) => [
+    index('sessions_list').on(t.workspaceId, t.createdAt, t.id),
+    index('sessions_environment').on(t.environmentId),
+    index('sessions_agent').on(t.agentId),
+  ],
+);
+
+/** What a session's agent was at each revision; only an update of the session adds one. */
+export const sessionAgents = pgTable(
+  'session_agents',
+  {
+    sessionId: text('session_id').notNull(),
+    rev: integer().notNull(),
+    body: json().$type<SessionAgent>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.rev] })],
+);
+
+/** How far each thread's log is stored without a gap. */
+export const logHeads = pgTable(
+  'log_heads',
+  {
+    sessionId: text('session_id').notNull(),
+    thread: text().notNull(),
+    head: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.thread] })],
+);
+
+export const logEntries = pgTable(
+  'log_entries',
+  {
+    sessionId: text('session_id').notNull(),
+    thread: text().notNull(),
+    seq: bigint({ mode: 'number' }).notNull(),
+    runId: text('run_id').notNull(),
+    /** SHA-256 of `body`. */
+    hash: bytea().notNull(),
+    /** The entry as JSON text. */
+    body: text().notNull(),
+    /** Event type; null for a second appearance. */
+    type: text(),
+    eventId: text('event_id'),
+    /** seq of the event whose second appearance this is. */
+    ofSeq: bigint('of_seq', { mode: 'number' }),
+    processedAt: stamp('processed_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.sessionId, t.thread, t.seq] }),
+    index('log_entries_event').on(t.sessionId, t.eventId),
+    index('log_entries_of').on(t.sessionId, t.thread, t.ofSeq),
+  ],
+);
+
+/** Sealed runs: their entries stand in the blob store as one segment with a hash. */
+export const segments = pgTable(
+  'segments',
+  {
+    sessionId: text('session_id').notNull(),
+    thread: text().notNull(),
+    fromSeq: bigint('from_seq', { mode: 'number' }).notNull(),
+    toSeq: bigint('to_seq', { mode: 'number' }).notNull(),
+    runId: text('run_id').notNull(),
+    sha256: text().notNull(),
+    bytes: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.thread, t.fromSeq] })],
+);
+
+/** First outcomes of POST requests, so that a client's retry does nothing twice. Kept 10 minutes. */
+export const idempotency = pgTable(
+  'idempotency',
+  {
+    workspaceId: text('workspace_id').notNull(),
+    /** The client's `Idempotency-Key`, or the hash of key, path and body when it sent none. */
+    key: text().notNull(),
+    /** SHA-256 of method, path and body: another request under the same key is refused. */
+    fingerprint: bytea().notNull(),
+    /** The id that the request's own effects carry (session id, post request id), made before anything is done. */
+    requestId: text('request_id').notNull(),
+    status: integer(),
+    body: text(),
+    createdAt: stamp('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.workspaceId, t.key] }), index('idempotency_age').on(t.createdAt)],
+);

@@ -1,0 +1,227 @@
+/**
+ * What the session workflow and the rest of the system say to each other: its input, its update and signal, and the
+ * activities it asks for. Types and names only.
+ */
+import type { BlobPart, EventEntry, LogEntry } from '../events/entry.ts';
+import type { EventParams, ModelUsage, Session, SessionEvent, SessionStatus, StopDetails } from '../events/wire.ts';
+import type { CallOutcome, Checkpoint, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
+import type { SessionState } from './state.ts';
+
+export const SESSION_WORKFLOW = 'session';
+export const POST = 'post';
+export const BRAIN_QUEUE = 'brain';
+export const HANDS_QUEUE = 'hands';
+
+/** What a tool name means to the session. Names that are absent are unknown and denied. */
+export interface ToolPolicy {
+  kind: 'builtin' | 'custom';
+  enabled: boolean;
+  /** Absent for custom tools, which no policy governs. */
+  policy?: 'always_allow' | 'always_ask' | 'auto';
+}
+
+/** The frozen part of an agent that decisions need. The rest is read from the store by `sample`. */
+export interface AgentPolicy {
+  name: string;
+  /** Counts the changes of the session's agent; `sample` loads that revision. */
+  rev: number;
+  tools: Record<string, ToolPolicy>;
+}
+
+/** Settings frozen into a session when it starts, so that a replay meets the same ones. */
+export interface SessionSettings {
+  /** First pause after a model error that may pass, ms; doubles up to `retryMaxMs`. */
+  retryInitialMs: number;
+  retryMaxMs: number;
+  /** Failed requests in a row until the turn ends with `retries_exhausted`. */
+  retryLimit: number;
+  /** Longest deadline that a call may ask for, ms. */
+  callMaxMs: number;
+  /** Idle time until the sandbox is checkpointed and let go, ms. */
+  sandboxIdleMs: number;
+  /** A run is continued as new past any of these. */
+  maxRunEvents: number;
+  maxRunBytes: number;
+  maxRunUpdates: number;
+  /** Tool calls that run at once. */
+  maxParallelCalls: number;
+}
+
+export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
+  retryInitialMs: 1_000,
+  retryMaxMs: 60_000,
+  retryLimit: 8,
+  callMaxMs: 3_600_000,
+  sandboxIdleMs: 300_000,
+  maxRunEvents: 600,
+  maxRunBytes: 512 * 1024,
+  maxRunUpdates: 500,
+  maxParallelCalls: 16,
+};
+
+/** Input of the session workflow. */
+export interface SessionInput {
+  v: 1;
+  session: string;
+  workspace: string;
+  thread: string;
+  agent: AgentPolicy;
+  settings: SessionSettings;
+  /** Task queue of the hands for this session's target. */
+  handsQueue: string;
+  /** Events that the session is born with. */
+  initial?: PreparedEvent[];
+  /** Set by continue-as-new. */
+  carried?: SessionState;
+}
+
+/** An inbound event, checked by the api, its large parts already in the blob store. */
+export interface PreparedEvent {
+  event: EventParams;
+  blobs?: BlobPart[];
+}
+
+/** One thing asked of a session. */
+export type SessionOp =
+  | { op: 'events'; events: PreparedEvent[] }
+  | {
+      op: 'update';
+      title?: string | null;
+      metadata?: Record<string, string>;
+      /** The new tools, when the agent changed; its snapshot is stored under `agent.rev` before this is sent. */
+      agent?: AgentPolicy;
+      /** The `agent` member of `session.updated`, and its large parts (pointers start with `/event/agent`). */
+      agentEvent?: Session['agent'];
+      blobs?: BlobPart[];
+    }
+  | { op: 'archive' }
+  | { op: 'delete' };
+
+/** A request in an update or signal. The same `id` within 10 minutes gets the first answer again. */
+export interface SessionRequest {
+  id: string;
+  op: SessionOp;
+}
+
+/** Where an accepted event stands in the log. */
+export interface AcceptedEvent {
+  id: string;
+  seq: number;
+  processed_at: string | null;
+}
+
+export type SessionAnswer =
+  | { ok: true; events: AcceptedEvent[] }
+  | { ok: false; status: 400 | 404 | 409; type: string; message: string; error_code?: string };
+
+/** What the session's row must say once these entries are stored. Guarded by `seq`: an older one changes nothing. */
+export interface RowSnapshot {
+  seq: number;
+  status: SessionStatus;
+  usage: Session['usage'];
+  stats: Session['stats'];
+  updated_at: string;
+  archived_at: string | null;
+  /** When the open span of `running` began, RFC 3339, else null: readers add the time since. */
+  running_since: string | null;
+}
+
+/** Entries on their way out, with where they belong. */
+export interface Carry {
+  session: string;
+  workspace: string;
+  thread: string;
+  run: string;
+  entries: LogEntry[];
+  row: RowSnapshot;
+}
+
+/** Input of `sample`. Never the conversation: the store has what came before. */
+export interface SampleInput {
+  carry: Carry;
+  request: number;
+  /** seq of the request's `span.model_request_start`. */
+  startSeq: number;
+  agentRev: number;
+  /** Ask for a summary instead of an answer. */
+  compact?: true;
+}
+
+/** Why a model request failed, as far as the session must know. */
+export type FailureClass =
+  | 'overloaded'
+  | 'rate_limited'
+  | 'request_failed'
+  | 'billing'
+  | 'authentication'
+  | 'connection'
+  | 'crashed'
+  | 'harness';
+
+/** An event made outside the workflow; the workflow gives it its seq and stamp. */
+export type NewEvent = Pick<EventEntry, 'private' | 'blobs'> & { event: SessionEvent };
+
+/** A tool use in a reply, in the reply's order. `event` is its index in `events`. */
+export interface ReplyCall {
+  event: number;
+  /** Shown in the Temporal UI: "bash: npm test". */
+  summary: string;
+  /** The call's own deadline, ms; 0 or absent is the default. */
+  timeoutMs?: number;
+}
+
+export type SampleResult =
+  | {
+      ok: true;
+      /** In order; tool uses have `evaluated_permission` unset: the workflow decides. */
+      events: NewEvent[];
+      calls: ReplyCall[];
+      stop: 'end_turn' | 'tool_use' | 'pause_turn' | 'max_tokens' | 'refusal' | 'interrupted' | 'compacted' | 'unknown';
+      stopDetails?: StopDetails;
+      /** The provider's stop reason when `stop` is `unknown`. */
+      stopRaw?: string;
+      usage: ModelUsage;
+      cacheCreation?: { ephemeral_5m_input_tokens: number; ephemeral_1h_input_tokens: number };
+      /** The context is past 80 % of the window: compact before the next request. */
+      compactNext?: true;
+    }
+  | { ok: false; class: FailureClass; message: string; retryAfterMs?: number; usage?: ModelUsage };
+
+/** Input of `publish`. */
+export interface PublishInput {
+  carry: Carry;
+  /** Tell the worker that samples this request to stop. */
+  abort?: number;
+  /** The run ends: store its entries as one sealed segment. */
+  seal?: { from: number; to: number };
+}
+
+export interface ExecuteInput {
+  ref: SandboxRef;
+  call: ToolCall;
+  /** Set when the call's `input` is in the blob store. */
+  inputBlobs?: BlobPart[];
+}
+
+/** `execute`'s answer: as the hands gave it, its large parts moved to the blob store. */
+export type ExecuteResult =
+  | (Omit<Extract<CallOutcome, { kind: 'finished' }>, 'content'> &
+      Pick<NewEvent, 'blobs'> & {
+        content: Extract<CallOutcome, { kind: 'finished' }>['content'];
+      })
+  | Exclude<CallOutcome, { kind: 'finished' }>;
+
+/** Activities on the brain queue. */
+export interface BrainActivities {
+  sample(input: SampleInput): Promise<SampleResult>;
+  publish(input: PublishInput): Promise<void>;
+}
+
+/** Activities on a hands queue. */
+export interface HandsActivities {
+  provision(spec: SandboxSpec): Promise<{ ref: SandboxRef; restored?: Checkpoint }>;
+  execute(input: ExecuteInput): Promise<ExecuteResult>;
+  stopCalls(input: { ref: SandboxRef; thread: string; ids?: string[] }): Promise<void>;
+  checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
+  release(input: { ref: SandboxRef }): Promise<void>;
+}
