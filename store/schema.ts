@@ -178,20 +178,32 @@ export const segments = pgTable(
   (t) => [primaryKey({ columns: [t.sessionId, t.thread, t.fromSeq] })],
 );
 
-/** First outcomes of POST requests, so that a client's retry does nothing twice. Kept 10 minutes. */
+/**
+ * First outcomes of requests that change something, so that a client's retry does nothing twice. Kept 10 minutes.
+ * Every such request has a row before it acts: SDKs mark only their second attempts as such.
+ */
 export const idempotency = pgTable(
   'idempotency',
   {
     workspaceId: text('workspace_id').notNull(),
-    /** The client's `Idempotency-Key`, or the hash of key, path and body when it sent none. */
+    /** `key:` and the client's `Idempotency-Key`, or `once:` and the request id when it sent none. */
     key: text().notNull(),
-    /** SHA-256 of method, path and body: another request under the same key is refused. */
+    /** SHA-256 of API key, method, path and body: another request under the same `Idempotency-Key` is refused. */
     fingerprint: bytea().notNull(),
     /** The id that the request's own effects carry (session id, post request id), made before anything is done. */
     requestId: text('request_id').notNull(),
+    /** Number of the newest attempt that has taken this row; a retry takes only one with fewer. */
+    attempt: integer().notNull(),
     status: integer(),
     body: text(),
+    /** When the answer had gone out in full: then nobody retries it. */
+    deliveredAt: stamp('delivered_at'),
     createdAt: stamp('created_at').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.workspaceId, t.key] }), index('idempotency_age').on(t.createdAt)],
+  (t) => [
+    primaryKey({ columns: [t.workspaceId, t.key] }),
+    index('idempotency_fingerprint').on(t.workspaceId, t.fingerprint, t.createdAt),
+    uniqueIndex('idempotency_request').on(t.requestId),
+    index('idempotency_age').on(t.createdAt),
+  ],
 );

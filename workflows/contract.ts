@@ -11,6 +11,8 @@ export const SESSION_WORKFLOW = 'session';
 export const POST = 'post';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
+/** The harness that new sessions get. */
+export const DEFAULT_HARNESS = 'default@1';
 
 /** What a tool name means to the session. Names that are absent are unknown and denied. */
 export interface ToolPolicy {
@@ -66,6 +68,8 @@ export interface SessionInput {
   workspace: string;
   thread: string;
   agent: AgentPolicy;
+  /** Which harness builds its model requests, by name and version: `default@1`. */
+  harness: string;
   settings: SessionSettings;
   /** Task queue of the hands for this session's target. */
   handsQueue: string;
@@ -143,6 +147,7 @@ export interface SampleInput {
   /** seq of the request's `span.model_request_start`. */
   startSeq: number;
   agentRev: number;
+  harness: string;
   /** Ask for a summary instead of an answer. */
   compact?: true;
 }
@@ -156,7 +161,9 @@ export type FailureClass =
   | 'authentication'
   | 'connection'
   | 'crashed'
-  | 'harness';
+  | 'harness'
+  /** The conversation does not fit the model's window. */
+  | 'too_long';
 
 /** An event made outside the workflow; the workflow gives it its seq and stamp. */
 export type NewEvent = Pick<EventEntry, 'private' | 'blobs'> & { event: SessionEvent };

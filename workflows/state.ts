@@ -1,4 +1,133 @@
-/** What a session's workflow carries from step to step. */
+/**
+ * What a session's workflow remembers: counters, the open turn, pending asks, the sandbox. Never content: the log has
+ * that. Plain JSON, carried through continue-as-new.
+ */
+import type { BlobPart } from '../events/entry.ts';
+import type { Session, SessionStatus } from '../events/wire.ts';
+import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
+import type { AgentPolicy, SessionAnswer, SessionInput } from './contract.ts';
+
+/** One tool use of the open turn, until its result is in the log. */
+export interface Call {
+  /** Event id of the tool use. */
+  id: string;
+  name: string;
+  summary: string;
+  /** Removed once the call has been handed to the hands and answered. */
+  input: Record<string, unknown>;
+  inputBlobs?: BlobPart[];
+  timeoutMs: number;
+  /**
+   * - `ask`: a person must confirm it. `custom`: the client must answer it.
+   * - `ready`: may run. `running`: an `execute` is out. `done`: its result is in the log.
+   */
+  state: 'ask' | 'custom' | 'ready' | 'running' | 'done';
+}
+
+/** The work between a `session.status_running` and the idle that ends it. */
+export interface Turn {
+  /**
+   * - `sampling`: a model request is out, or about to go out.
+   * - `acting`: calls run. `waiting`: only people can go on; the session shows idle.
+   * - `backoff`: the model failed and will be asked again. `stopping`: interrupted, waiting briefly for what runs.
+   */
+  phase: 'sampling' | 'acting' | 'waiting' | 'backoff' | 'stopping';
+  calls: Call[];
+  /** Failed model requests in a row. */
+  failures: number;
+  /** Replies in a row that were cut off at the model's output limit. */
+  cutOffs: number;
+  /** Summaries in a row that did not make room. */
+  compactions: number;
+  /** The open request's `span.model_request_start`. */
+  span?: { id: string; seq: number };
+  /** The open request asks for a summary. */
+  compacting: boolean;
+  /** Interrupts to be marked processed when the turn has stopped. */
+  interrupts: number[];
+}
+
+/** An inbound event that no turn has taken in yet. */
+export interface Queued {
+  seq: number;
+  type: 'user.message' | 'system.message';
+}
+
+/** An answered request, kept 10 minutes so that a repeat gets the same answer. */
+export interface Answered {
+  id: string;
+  at: number;
+  answer: SessionAnswer;
+}
+
+export interface Sandbox {
+  /** Generation of `ref`, or of the last one there was; 0 before the first. */
+  generation: number;
+  ref?: SandboxRef;
+  checkpoint?: Checkpoint;
+  /** Calls have run since the last checkpoint. */
+  dirty: boolean;
+}
+
 export interface SessionState {
   v: 1;
+  session: string;
+  workspace: string;
+  thread: string;
+  agent: AgentPolicy;
+  /** The next entry's seq. */
+  seq: number;
+  /** ms of the newest `processed_at`: stamps never go back. */
+  lastAt: number;
+  createdAt: number;
+  status: SessionStatus;
+  /** ms since when the session is running, else null. */
+  runningSince: number | null;
+  activeMs: number;
+  usage: Session['usage'];
+  /** Number of the newest model request. */
+  request: number;
+  turn: Turn | null;
+  queue: Queued[];
+  /** The context is nearly full: ask for a summary first. */
+  compactNext: boolean;
+  answered: Answered[];
+  /** Ids of the newest confirmed calls, so that a late duplicate is harmless. */
+  confirmed: string[];
+  sandbox: Sandbox;
+  /** Counts turns: a timer that was set for an older idle time is stale. */
+  turns: number;
+  ended: null | { how: 'archived' | 'deleted'; at: number };
+}
+
+export function initialState(input: SessionInput, now: number): SessionState {
+  return {
+    v: 1,
+    session: input.session,
+    workspace: input.workspace,
+    thread: input.thread,
+    agent: input.agent,
+    seq: 0,
+    lastAt: 0,
+    createdAt: now,
+    status: 'idle',
+    runningSince: null,
+    activeMs: 0,
+    usage: {
+      input_tokens: 0,
+      output_tokens: 0,
+      cache_read_input_tokens: 0,
+      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+      active_seconds: 0,
+    },
+    request: 0,
+    turn: null,
+    queue: [],
+    compactNext: false,
+    answered: [],
+    confirmed: [],
+    sandbox: { generation: 0, dirty: false },
+    turns: 0,
+    ended: null,
+  };
 }

@@ -1,0 +1,33 @@
+/** What workflows ask of the hands. These run where sandboxes are: no model key, no database, only the blob store. */
+import { Context } from '@temporalio/activity';
+import type { ResultBlock } from '../events/wire.ts';
+import type { Hands } from '../sandbox/hands.ts';
+import type { Blobs } from '../store/blobs/blobs.ts';
+import { externalize, internalize } from '../store/blobs/parts.ts';
+import type { ExecuteInput, ExecuteResult, HandsActivities } from '../workflows/contract.ts';
+import { beating } from './beat.ts';
+
+export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActivities {
+  async function execute({ ref, call, inputBlobs }: ExecuteInput): Promise<ExecuteResult> {
+    const whole = await internalize(ref.sessionId, { event: { input: call.input }, blobs: inputBlobs }, blobs);
+    const outcome = await beating(() =>
+      hands.execute(ref, { ...call, input: whole.event.input }, Context.current().cancellationSignal),
+    );
+    if (outcome.kind !== 'finished') return outcome;
+    const { event, blobs: parts } = await externalize(ref.sessionId, { event: { content: outcome.content } }, blobs);
+    return { ...outcome, content: event.content as ResultBlock[], ...(parts ? { blobs: parts } : {}) };
+  }
+
+  return {
+    async provision(spec) {
+      const ref = await beating(() => hands.provision(spec, Context.current().cancellationSignal));
+      return { ref, ...(spec.restore ? { restored: spec.restore } : {}) };
+    },
+    execute,
+    stopCalls: ({ ref, thread, ids }) => hands.stopCalls(ref, thread, ids),
+    async checkpoint({ ref, since }) {
+      return (await beating(() => hands.checkpoint(ref, since))) ?? null;
+    },
+    release: ({ ref }) => beating(() => hands.release(ref)),
+  };
+}

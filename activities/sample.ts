@@ -1,0 +1,138 @@
+/**
+ * The model request. First it stores what the workflow's window carries; so whatever the model is shown, and whatever
+ * a reader sees, history already holds.
+ */
+
+import type Anthropic from '@anthropic-ai/sdk';
+import type { Message } from '@anthropic-ai/sdk/resources/messages';
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Bus } from '../events/bus.ts';
+import { replyEventId } from '../events/ids.ts';
+import type { SessionAgent } from '../events/wire.ts';
+import { harnessNamed } from '../harness/index.ts';
+import type { ModelSpec } from '../harness/model-spec.ts';
+import { toolPolicies } from '../harness/tool-policy.ts';
+import type { Blobs } from '../store/blobs/blobs.ts';
+import { LogConflict, type LogStore } from '../store/log.ts';
+import type { SampleInput, SampleResult } from '../workflows/contract.ts';
+import { beating } from './beat.ts';
+import { createConversations } from './conversations.ts';
+import { failureOf } from './model-client.ts';
+import { createPreviews } from './previews.ts';
+import { fitReply } from './reply-parts.ts';
+
+export interface SampleDeps {
+  log: LogStore;
+  blobs: Blobs;
+  bus: Bus;
+  model: Anthropic;
+  /** The session's agent at a revision. */
+  agentOf(sessionId: string, rev: number): Promise<SessionAgent>;
+  /** What is known of a model id; unknown ids get stated defaults. */
+  modelSpec(id: string): ModelSpec;
+}
+
+/** Crashes of one request after which it is given up: something in it kills workers. */
+const MAX_CRASHES = 5;
+
+export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<SampleResult> {
+  const conversations = createConversations(deps.log, deps.blobs);
+
+  return async function sample(input: SampleInput): Promise<SampleResult> {
+    const context = Context.current();
+    // An attempt that ends by itself takes its mark back; what is left are those that died.
+    const crashes = readCrashes(context.info.heartbeatDetails);
+    if (crashes >= MAX_CRASHES) {
+      return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
+    }
+    try {
+      return await beating(() => request(input), { crashes: crashes + 1 });
+    } catch (error) {
+      context.heartbeat({ crashes });
+      if (error instanceof LogConflict) throw ApplicationFailure.nonRetryable(error.message, 'LogConflict');
+      throw error;
+    }
+  };
+
+  async function request(input: SampleInput): Promise<SampleResult> {
+    const { carry } = input;
+    const context = Context.current();
+    const stop = new AbortController();
+    const unsubscribe = await deps.bus.subscribe(carry.session, (note) => {
+      if (note.kind === 'abort' && note.thread === carry.thread && note.request >= input.request) stop.abort();
+    });
+    try {
+      const [agent] = await Promise.all([deps.agentOf(carry.session, input.agentRev), deps.log.append(carry)]);
+      const harness = harnessNamed(input.harness);
+      const conversation = await conversations.at(carry, input.startSeq, harness);
+      const policies = toolPolicies(agent);
+      const model = deps.modelSpec(agent.model.id);
+      const body = harness.request({ agent, policies, model, conversation, compact: input.compact === true });
+      const attempt = context.info.attempt;
+      const idOf = (block: number) => replyEventId(carry.thread, input.request, attempt, block);
+      const previews = input.compact
+        ? undefined
+        : createPreviews(deps.bus, { ...carry, request: input.request, attempt });
+      const signal = AbortSignal.any([stop.signal, context.cancellationSignal]);
+
+      const { message, interrupted } = await streamMessage(deps.model, body, signal, previews, idOf);
+      if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason;
+      if (!message) return nothingYet();
+      const reply = { message, policies, model, interrupted, idOf };
+      const result = input.compact && !interrupted ? harness.summary(reply) : harness.reply(reply);
+      if (!result)
+        return { ok: false, class: 'request_failed', message: 'The model gave no summary of the conversation.' };
+      return await fitReply(carry.session, result, deps.blobs);
+    } catch (error) {
+      if (context.cancellationSignal.aborted) throw error;
+      const failure = failureOf(error);
+      if (failure) return failure;
+      throw error;
+    } finally {
+      unsubscribe();
+    }
+  }
+}
+
+/** Reads the stream to its end, or to where it is stopped. Throws what the provider says otherwise. */
+async function streamMessage(
+  client: Anthropic,
+  body: ReturnType<ReturnType<typeof harnessNamed>['request']>,
+  signal: AbortSignal,
+  previews: ReturnType<typeof createPreviews> | undefined,
+  idOf: (block: number) => string,
+): Promise<{ message: Message; interrupted: false } | { message: Message | undefined; interrupted: true }> {
+  const headers = body.speed === 'fast' ? { 'anthropic-beta': 'fast-mode-2026-02-01' } : undefined;
+  const stream = client.messages.stream(body, { signal, ...(headers ? { headers } : {}) });
+  let partial: Message | undefined;
+  stream.on('streamEvent', (event, snapshot) => {
+    partial = snapshot;
+    if (event.type === 'content_block_start') {
+      const { type } = event.content_block;
+      if (type === 'text') previews?.start(idOf(event.index), 'agent.message');
+      else if (type === 'thinking') previews?.start(idOf(event.index), 'agent.thinking');
+    } else if (event.type === 'content_block_delta' && event.delta.type === 'text_delta') {
+      previews?.delta(idOf(event.index), event.delta.text);
+    }
+  });
+  try {
+    return { message: await stream.finalMessage(), interrupted: false };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return { message: partial, interrupted: true };
+  } finally {
+    await previews?.end();
+  }
+}
+
+/** The answer when the user interrupts before anything has arrived. */
+function nothingYet(): SampleResult {
+  const usage = { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
+  return { ok: true, events: [], calls: [], stop: 'interrupted', usage };
+}
+
+function readCrashes(details: unknown): number {
+  const crashes = typeof details === 'object' && details !== null ? Reflect.get(details, 'crashes') : 0;
+  return typeof crashes === 'number' ? crashes : 0;
+}

@@ -1,0 +1,142 @@
+/**
+ * From log entries to the messages that a model sees. A conversation takes entries one by one, so a worker that keeps
+ * it needs only what is new. Pure: large parts have been fetched before.
+ */
+import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
+import { type EventEntry, isEventEntry, type LogEntry } from '../events/entry.ts';
+import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
+
+type Role = MessageParam['role'];
+export interface Message {
+  role: Role;
+  content: ContentBlockParam[];
+}
+
+export interface Conversation {
+  /** seq of the next entry to take. */
+  next: number;
+  messages: Message[];
+  /** Inbound events that no turn has taken in yet, by seq. */
+  waiting: Map<number, EventEntry>;
+  /** The provider's tool use ids, by our event ids. */
+  toolIds: Map<string, string>;
+  /** A turn is open, so an interrupt has something to interrupt. */
+  working: boolean;
+}
+
+export function emptyConversation(): Conversation {
+  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), working: false };
+}
+
+/** Takes the entry with seq `conversation.next`. */
+export function take(conversation: Conversation, entry: LogEntry): void {
+  if (entry.seq !== conversation.next) {
+    throw new Error(`Expected entry ${conversation.next} of the log, got ${entry.seq}.`);
+  }
+  conversation.next += 1;
+  if (!isEventEntry(entry)) {
+    const waiting = conversation.waiting.get(entry.of);
+    conversation.waiting.delete(entry.of);
+    if (waiting) takeEvent(conversation, waiting);
+    return;
+  }
+  const inbound = entry.event.type.startsWith('user.') || entry.event.type === 'system.message';
+  if (inbound && entry.event.processed_at == null) conversation.waiting.set(entry.seq, entry);
+  else takeEvent(conversation, entry);
+}
+
+function takeEvent(conversation: Conversation, { event, private: hidden }: EventEntry): void {
+  switch (event.type) {
+    case 'user.message':
+      return say(conversation, 'user', ...(event.content as ContentBlockParam[]));
+    case 'system.message':
+      return say(conversation, 'system', ...(event.content as ContentBlockParam[]));
+    case 'user.interrupt':
+      if (conversation.working) say(conversation, 'user', { type: 'text', text: INTERRUPTED_NOTE });
+      return;
+    case 'agent.thinking':
+      if (hidden?.block) say(conversation, 'assistant', hidden.block as ContentBlockParam);
+      return;
+    case 'agent.message':
+      return say(conversation, 'assistant', ...(event.content as ContentBlockParam[]));
+    case 'agent.tool_use':
+    case 'agent.custom_tool_use': {
+      const id = hidden?.provider_tool_use_id ?? event.id;
+      conversation.toolIds.set(event.id, id);
+      return say(conversation, 'assistant', { type: 'tool_use', id, name: event.name, input: event.input });
+    }
+    case 'agent.tool_result':
+      return answer(conversation, event.tool_use_id, event.content, event.is_error);
+    case 'user.custom_tool_result':
+      return answer(conversation, event.custom_tool_use_id, event.content, event.is_error);
+    case 'agent.thread_context_compacted':
+      return compact(conversation, hidden?.summary ?? '');
+    case 'session.status_running':
+      conversation.working = true;
+      return;
+    case 'session.status_idle':
+      conversation.working = event.stop_reason.type === 'requires_action';
+      return;
+  }
+}
+
+function say(conversation: Conversation, role: Role, ...blocks: ContentBlockParam[]): void {
+  const last = conversation.messages.at(-1);
+  if (last?.role === role) last.content.push(...blocks);
+  else conversation.messages.push({ role, content: [...blocks] });
+}
+
+function answer(
+  conversation: Conversation,
+  eventId: string,
+  content: unknown[] | undefined,
+  isError: boolean | null | undefined,
+): void {
+  const block: ToolResultBlockParam = {
+    type: 'tool_result',
+    tool_use_id: conversation.toolIds.get(eventId) ?? eventId,
+    ...(content?.length ? { content: content as Exclude<ToolResultBlockParam['content'], string> } : {}),
+    ...(isError ? { is_error: true } : {}),
+  };
+  say(conversation, 'user', block);
+}
+
+/** The summary takes the place of everything but what the user said since the last reply. */
+function compact(conversation: Conversation, summary: string): void {
+  const last = conversation.messages.at(-1);
+  const unanswered = last?.role === 'user' ? last.content.filter((block) => block.type !== 'tool_result') : [];
+  conversation.messages = [{ role: 'user', content: [{ type: 'text', text: summaryMessage(summary) }, ...unanswered] }];
+  conversation.toolIds.clear();
+}
+
+/**
+ * The messages as the provider accepts them: each tool use directly followed by its result, no empty messages.
+ * A use whose result is missing gets an error in its place, so that one lost entry cannot end a session for ever.
+ */
+export function providerMessages(conversation: Conversation): MessageParam[] {
+  const out: Message[] = [];
+  for (const message of conversation.messages) {
+    const before = out.at(-1);
+    const open =
+      before?.role === 'assistant' ? before.content.flatMap((b) => (b.type === 'tool_use' ? [b.id] : [])) : [];
+    if (open.length === 0 || message.role !== 'user') {
+      out.push({ role: message.role, content: message.content.filter((block) => block.type !== 'tool_result') });
+    } else {
+      const results = open.map((id) => message.content.find((b) => isResult(b, id)) ?? missing(id));
+      out.push({ role: 'user', content: [...results, ...message.content.filter((b) => b.type !== 'tool_result')] });
+    }
+  }
+  const last = out.at(-1);
+  const open = last?.role === 'assistant' ? last.content.flatMap((b) => (b.type === 'tool_use' ? [b.id] : [])) : [];
+  if (open.length > 0) out.push({ role: 'user', content: open.map(missing) });
+  // `system` messages hold text only (see wire.ts), which their narrower type cannot see.
+  return out.filter((message) => message.content.length > 0) as MessageParam[];
+}
+
+function isResult(block: ContentBlockParam, id: string): boolean {
+  return block.type === 'tool_result' && block.tool_use_id === id;
+}
+
+function missing(id: string): ToolResultBlockParam {
+  return { type: 'tool_result', tool_use_id: id, is_error: true, content: 'The result of this call was not recorded.' };
+}

@@ -1,0 +1,41 @@
+/** The hands worker: drives sandboxes. It has no model key and no database, only the blob store. */
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createHandsActivities } from '../activities/hands.ts';
+import type { Hands } from '../sandbox/hands.ts';
+import type { Blobs } from '../store/blobs/blobs.ts';
+import { HANDS_QUEUE } from '../workflows/contract.ts';
+import type { RunningWorker } from './brain-worker.ts';
+
+export interface HandsOptions {
+  temporalAddress: string;
+  namespace: string;
+  hands: Hands;
+  blobs: Blobs;
+  /** Task queue of this worker's target; default `hands`. */
+  queue?: string;
+}
+
+export async function startHands(options: HandsOptions): Promise<RunningWorker> {
+  const connection = await NativeConnection.connect({ address: options.temporalAddress });
+  const worker = await Worker.create({
+    connection,
+    namespace: options.namespace,
+    taskQueue: options.queue ?? HANDS_QUEUE,
+    activities: { ...createHandsActivities(options.hands, options.blobs) },
+    maxConcurrentActivityTaskExecutions: 200,
+    maxHeartbeatThrottleInterval: '1s',
+    shutdownGraceTime: '30s',
+  });
+  const done = worker.run().finally(async () => {
+    await connection.close();
+    await options.hands.close();
+  });
+  done.catch(() => undefined);
+  return {
+    done,
+    async stop() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await done;
+    },
+  };
+}

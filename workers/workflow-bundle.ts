@@ -1,0 +1,52 @@
+/** The workflow code as one bundle for Temporal's sandbox, made once and kept in the cache folder. */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+
+const ROOMS = ['workflows', 'events'];
+const root = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** For workers and clients: decodes signals without ever throwing. */
+export const payloadConverterPath = root('workflows/payload-converter.ts');
+
+/**
+ * Bundling takes 2 s and 300 MB; a worker that starts after a crash must not wait for it. The name is a hash of all
+ * that goes in, the SDK's version included.
+ */
+export async function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
+  const hash = createHash('sha256');
+  for (const path of [...(await sources()), root('node_modules/@temporalio/workflow/package.json')]) {
+    hash
+      .update(path.slice(root('').length))
+      .update('\0')
+      .update(await readFile(path))
+      .update('\0');
+  }
+  const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'longhand', 'workflows');
+  const path = join(folder, `${hash.digest('hex')}.js`);
+  const cached = await readFile(path, 'utf8').catch(() => undefined);
+  if (cached !== undefined) return { code: cached };
+  const bundle = await bundleWorkflowCode({
+    workflowsPath: root('workflows/index.ts'),
+    payloadConverterPath,
+    logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error: console.error },
+  });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(`${path}.${process.pid}`, bundle.code);
+  await rename(`${path}.${process.pid}`, path);
+  return bundle;
+}
+
+async function sources(): Promise<string[]> {
+  const lists = await Promise.all(
+    ROOMS.map(async (room) =>
+      (await readdir(root(room), { recursive: true }))
+        .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+        .map((name) => join(root(room), name)),
+    ),
+  );
+  return lists.flat().sort();
+}

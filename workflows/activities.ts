@@ -1,0 +1,62 @@
+/** The activities a session asks for, with their time limits and retries (design section 5). */
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import { BRAIN_QUEUE, type BrainActivities, type HandsActivities } from './contract.ts';
+
+/** Faults of infrastructure: asked again silently, soon, for as long as it takes. */
+const RETRY = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
+
+/** The model request. `summary` is shown in the Temporal UI. */
+export function sample(summary: string): BrainActivities['sample'] {
+  return proxyActivities<BrainActivities>({
+    taskQueue: BRAIN_QUEUE,
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: '15m',
+    retry: RETRY,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    summary,
+  }).sample;
+}
+
+export const { publish } = proxyActivities<BrainActivities>({
+  taskQueue: BRAIN_QUEUE,
+  startToCloseTimeout: '10s',
+  retry: RETRY,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
+/** @param deadlineMs - the call's own deadline. */
+export function execute(taskQueue: string, deadlineMs: number, summary: string): HandsActivities['execute'] {
+  return proxyActivities<HandsActivities>({
+    taskQueue,
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: deadlineMs + 60_000,
+    scheduleToCloseTimeout: 2 * deadlineMs + 600_000,
+    scheduleToStartTimeout: '15m',
+    retry: RETRY,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    summary,
+  }).execute;
+}
+
+/** Making and checkpointing a sandbox take long and beat. */
+export function sandboxWork(taskQueue: string): Pick<HandsActivities, 'provision' | 'checkpoint' | 'release'> {
+  return proxyActivities<HandsActivities>({
+    taskQueue,
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: '5m',
+    scheduleToCloseTimeout: '15m',
+    scheduleToStartTimeout: '15m',
+    retry: RETRY,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  });
+}
+
+export function stopCalls(taskQueue: string): HandsActivities['stopCalls'] {
+  return proxyActivities<HandsActivities>({
+    taskQueue,
+    startToCloseTimeout: '5s',
+    scheduleToCloseTimeout: '10s',
+    retry: RETRY,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+  }).stopCalls;
+}

@@ -1,0 +1,62 @@
+/** A model request that failed: wait and ask again, or give the turn up. */
+import type { FailureClass, SampleResult } from '../contract.ts';
+import { type Draft, markProcessed } from './draft.ts';
+import { showError, showRescheduled, showRunning } from './status.ts';
+import { askModel, endTurn } from './turn.ts';
+
+/** Summaries in a row that may fail to make room. */
+const MAX_COMPACTIONS = 2;
+
+/** How each class shows in `session.error`, and whether asking again may help. */
+const CLASSES: Record<FailureClass, { type: Parameters<typeof showError>[1]; retry: boolean }> = {
+  overloaded: { type: 'model_overloaded_error', retry: true },
+  rate_limited: { type: 'model_rate_limited_error', retry: true },
+  connection: { type: 'model_request_failed_error', retry: true },
+  crashed: { type: 'unknown_error', retry: false },
+  request_failed: { type: 'model_request_failed_error', retry: false },
+  authentication: { type: 'model_request_failed_error', retry: false },
+  billing: { type: 'billing_error', retry: false },
+  harness: { type: 'unknown_error', retry: false },
+  too_long: { type: 'compaction_limit_reached_error', retry: false },
+};
+
+export function modelFailed(draft: Draft, failure: Extract<SampleResult, { ok: false }>): void {
+  const { state, settings } = draft;
+  const { turn } = state;
+  if (!turn) return;
+  const { type, retry } = CLASSES[failure.class];
+  turn.failures += 1;
+  if (failure.class === 'too_long' && turn.compactions < MAX_COMPACTIONS) {
+    // The window is full before the usage said so: summarise, then go on.
+    turn.compactions += 1;
+    state.compactNext = true;
+    return askModel(draft);
+  }
+  if (retry && turn.failures < settings.retryLimit) {
+    showError(draft, type, failure.message, 'retrying');
+    showRescheduled(draft);
+    turn.phase = 'backoff';
+    const backoff = Math.min(settings.retryMaxMs, settings.retryInitialMs * 2 ** (turn.failures - 1));
+    draft.commands.push({ do: 'sleep', ms: Math.max(backoff, failure.retryAfterMs ?? 0), request: state.request });
+    return;
+  }
+  showError(draft, type, failure.message, 'exhausted');
+  giveUp(draft);
+}
+
+/** The turn is dead: inputs that waited behind it are taken as read, and the session idles. */
+export function giveUp(draft: Draft): void {
+  const { state } = draft;
+  state.compactNext = false;
+  for (const queued of state.queue) markProcessed(draft, queued.seq);
+  state.queue = [];
+  endTurn(draft, { type: 'retries_exhausted' });
+}
+
+/** The pause after a failure is over. */
+export function woke(draft: Draft, request: number): void {
+  const { state } = draft;
+  if (state.turn?.phase !== 'backoff' || state.request !== request) return;
+  showRunning(draft);
+  askModel(draft);
+}

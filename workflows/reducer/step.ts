@@ -1,0 +1,154 @@
+/**
+ * The session as a pure state machine: `step(state, input)` says what is written to the log and what is to be done.
+ * It never throws and never changes its argument. Temporal is not known here; the shell (`../session.ts`) is.
+ */
+import type { LogEntry } from '../../events/entry.ts';
+import type { Checkpoint, SandboxRef } from '../../sandbox/hands.ts';
+import type { ExecuteResult, SampleResult, SessionAnswer, SessionRequest, SessionSettings } from '../contract.ts';
+import type { SessionState } from '../state.ts';
+import { appendResult, appendToolError, finish } from './calls.ts';
+import { type Command, type Draft, Refusal } from './draft.ts';
+import { giveUp, woke } from './failures.ts';
+import { apply } from './requests.ts';
+import { showError } from './status.ts';
+import { endTurn, goOn, graceOver, sampled } from './turn.ts';
+
+/** How long a request's answer is remembered, ms. */
+const ANSWER_KEPT_MS = 600_000;
+const ANSWERS_KEPT = 200;
+
+export type StepInput =
+  | { in: 'request'; request: SessionRequest }
+  | { in: 'sampled'; request: number; result: SampleResult }
+  | { in: 'executed'; call: string; result: ExecuteResult }
+  /** The call's activity failed for good: no worker, or no answer in all the time it had. */
+  | { in: 'executeFailed'; call: string; message: string; started: boolean }
+  | { in: 'provisioned'; ref: SandboxRef; restored?: Checkpoint }
+  | { in: 'checkpointed'; generation: number; checkpoint: Checkpoint | null }
+  | { in: 'released' }
+  | { in: 'woke'; request: number }
+  | { in: 'graceOver'; turn: number }
+  | { in: 'idleElapsed'; turn: number };
+
+export interface StepResult {
+  state: SessionState;
+  entries: LogEntry[];
+  commands: Command[];
+  /** Present for `request` inputs. */
+  answer?: SessionAnswer;
+}
+
+/** @param now - ms since the epoch, from the workflow's clock. */
+export function step(state: SessionState, input: StepInput, settings: SessionSettings, now: number): StepResult {
+  const draft: Draft = { state: clone(state), settings, now, entries: [], commands: [] };
+  try {
+    const answer = take(draft, input);
+    return { state: draft.state, entries: draft.entries, commands: draft.commands, ...(answer ? { answer } : {}) };
+  } catch (error) {
+    return afterBug(state, input, settings, now, error);
+  }
+}
+
+function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
+  const { state } = draft;
+  switch (input.in) {
+    case 'request':
+      return request(draft, input.request);
+    case 'sampled':
+      sampled(draft, input.request, input.result);
+      return;
+    case 'executed':
+    case 'executeFailed':
+      executed(draft, input);
+      return;
+    case 'provisioned':
+      state.sandbox.generation = input.ref.generation;
+      state.sandbox.ref = input.ref;
+      return;
+    case 'checkpointed':
+      if (state.sandbox.generation !== input.generation) return;
+      state.sandbox.dirty = false;
+      if (input.checkpoint) state.sandbox.checkpoint = input.checkpoint;
+      return;
+    case 'released':
+      state.sandbox.ref = undefined;
+      return;
+    case 'woke':
+      woke(draft, input.request);
+      return;
+    case 'graceOver':
+      graceOver(draft, input.turn);
+      return;
+    case 'idleElapsed':
+      if (state.turns === input.turn && !busy(state) && state.sandbox.ref) {
+        draft.commands.push({ do: 'release', save: state.sandbox.dirty });
+      }
+      return;
+  }
+}
+
+/** True while something other than a person must act. */
+export function busy(state: SessionState): boolean {
+  return state.turn !== null && state.turn.phase !== 'waiting';
+}
+
+function request(draft: Draft, { id, op }: SessionRequest): SessionAnswer {
+  const { state } = draft;
+  const known = state.answered.find((one) => one.id === id);
+  if (known) return known.answer;
+  const answer: SessionAnswer = { ok: true, events: apply(draft, op) };
+  state.answered = [...state.answered, { id, at: draft.now, answer }]
+    .filter((one) => draft.now - one.at < ANSWER_KEPT_MS)
+    .slice(-ANSWERS_KEPT);
+  return answer;
+}
+
+function executed(draft: Draft, input: Extract<StepInput, { in: 'executed' | 'executeFailed' }>): void {
+  const { turn } = draft.state;
+  const call = turn?.calls.find((one) => one.id === input.call);
+  if (!turn || call?.state !== 'running') return;
+  if (input.in === 'executed') {
+    appendResult(draft, call, input.result);
+  } else {
+    const known = input.started
+      ? 'Whether it had effects cannot be known; it was not run again.'
+      : 'It was not started and had no effect.';
+    appendToolError(draft, call.id, `The call could not be completed: ${input.message}\n${known}`);
+    finish(call);
+  }
+  if (turn.phase !== 'stopping') return goOn(draft);
+  if (turn.calls.every((one) => one.state !== 'running')) endTurn(draft, { type: 'end_turn' });
+}
+
+/** A refused request keeps the old state; so does a bug, which also ends the turn in the open. */
+function afterBug(
+  state: SessionState,
+  input: StepInput,
+  settings: SessionSettings,
+  now: number,
+  error: unknown,
+): StepResult {
+  if (error instanceof Refusal) return { state, entries: [], commands: [], answer: error.answer };
+  const message = `Internal error while handling "${input.in}": ${error instanceof Error ? error.message : String(error)}`;
+  if (input.in === 'request') {
+    return {
+      state,
+      entries: [],
+      commands: [],
+      answer: { ok: false, status: 400, type: 'invalid_request_error', message },
+    };
+  }
+  const draft: Draft = { state: clone(state), settings, now, entries: [], commands: [] };
+  showError(draft, 'unknown_error', message, 'exhausted');
+  if (draft.state.turn) {
+    for (const call of draft.state.turn.calls) {
+      if (call.state !== 'done') appendToolError(draft, call.id, message);
+    }
+    giveUp(draft);
+  }
+  return { state: draft.state, entries: draft.entries, commands: draft.commands };
+}
+
+function clone(state: SessionState): SessionState {
+  return JSON.parse(JSON.stringify(state)) as SessionState;
+}

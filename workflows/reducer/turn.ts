@@ -1,0 +1,223 @@
+/** The turn: start, ask the model, act on the reply, end. */
+import type { StopDetails, StopReason } from '../../events/wire.ts';
+import type { SampleResult } from '../contract.ts';
+import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
+import { append, type Draft, markProcessed } from './draft.ts';
+import { modelFailed } from './failures.ts';
+import { showError, showIdle, showRunning } from './status.ts';
+
+/** Replies in a row that may be cut off at the output limit before the turn ends. */
+const MAX_CUT_OFFS = 3;
+/** How long an interrupt waits for a model request and for running commands, ms. */
+const SAMPLE_GRACE_MS = 1_000;
+const EXECUTE_GRACE_MS = 5_000;
+const INTERRUPTED = 'The user interrupted before this call completed.';
+
+/** Starts a turn with all that is queued, if something is and no turn is open. */
+export function startTurn(draft: Draft): void {
+  const { state } = draft;
+  if (state.turn || state.ended || !state.queue.some((queued) => queued.type === 'user.message')) return;
+  state.turns += 1;
+  state.turn = {
+    phase: 'sampling',
+    calls: [],
+    failures: 0,
+    cutOffs: 0,
+    compactions: 0,
+    compacting: false,
+    interrupts: [],
+  };
+  showRunning(draft);
+  for (const queued of state.queue) markProcessed(draft, queued.seq);
+  state.queue = [];
+  askModel(draft);
+}
+
+/** Opens a model request: its span in the log, its command to the shell. */
+export function askModel(draft: Draft): void {
+  const { state } = draft;
+  if (!state.turn) return;
+  const compact = state.compactNext;
+  state.compactNext = false;
+  state.request += 1;
+  const span = append(draft, { type: 'span.model_request_start' });
+  state.turn.phase = 'sampling';
+  state.turn.span = span;
+  state.turn.compacting = compact;
+  draft.commands.push({ do: 'sample', request: state.request, startSeq: span.seq, compact });
+}
+
+/** A model request has come back. Late answers of requests that were given up are ignored. */
+export function sampled(draft: Draft, request: number, result: SampleResult): void {
+  const { state } = draft;
+  const { turn } = state;
+  if (!turn?.span || request !== state.request) return;
+  const stopping = turn.phase === 'stopping';
+  if (!result.ok) {
+    closeSpan(draft, true, result.usage);
+    if (stopping) return endTurn(draft, { type: 'end_turn' });
+    return modelFailed(draft, result);
+  }
+  turn.failures = 0;
+  if (result.stop !== 'compacted') turn.compactions = 0;
+  const { open, denied } = appendReply(draft, result.events, result.calls);
+  closeSpan(draft, false, result.usage, result.cacheCreation);
+  for (const { id, message } of denied) appendToolError(draft, id, message);
+  state.compactNext = result.compactNext === true;
+  turn.calls = open;
+
+  if (stopping || result.stop === 'interrupted') {
+    for (const call of open) closeCall(draft, call, INTERRUPTED);
+    return endTurn(draft, { type: 'end_turn' });
+  }
+  turn.cutOffs = result.stop === 'max_tokens' ? turn.cutOffs + 1 : 0;
+  switch (result.stop) {
+    case 'tool_use':
+      return goOn(draft);
+    case 'pause_turn':
+    case 'compacted':
+      return askModel(draft);
+    case 'max_tokens':
+      for (const call of open) {
+        closeCall(
+          draft,
+          call,
+          'The reply was cut off at the output limit, so none of its calls were run. Use smaller steps.',
+        );
+      }
+      if (open.length + denied.length > 0 && turn.cutOffs <= MAX_CUT_OFFS) return askModel(draft);
+      return endTurn(draft, { type: 'end_turn' });
+    case 'refusal':
+      for (const call of open) closeCall(draft, call, 'The reply was refused; none of its calls were run.');
+      return endTurn(draft, { type: 'refusal' }, result.stopDetails ?? null);
+    case 'unknown':
+      for (const call of open) closeCall(draft, call, 'The reply ended in an unknown way; none of its calls were run.');
+      showError(
+        draft,
+        'unknown_error',
+        `The model ended its reply with an unknown stop reason: ${result.stopRaw}.`,
+        'exhausted',
+      );
+      return endTurn(draft, { type: 'retries_exhausted' });
+    default:
+      // A reply that ends its turn runs no calls; the provider does not send this, but nothing may stay open.
+      for (const call of open) closeCall(draft, call, 'The reply ended the turn, so this call was not run.');
+      return endTurn(draft, { type: 'end_turn' });
+  }
+}
+
+/** Decides what the open calls allow: run more, wait for people, or ask the model again. */
+export function goOn(draft: Draft): void {
+  const { state, settings } = draft;
+  const { turn } = state;
+  if (!turn) return;
+  const running = turn.calls.filter((call) => call.state === 'running').length;
+  const ready = turn.calls.filter((call) => call.state === 'ready').slice(0, settings.maxParallelCalls - running);
+  if (ready.length > 0 || running > 0) {
+    showRunning(draft);
+    turn.phase = 'acting';
+    for (const call of ready) {
+      call.state = 'running';
+      draft.commands.push({ do: 'execute', call: { ...call } });
+    }
+    return;
+  }
+  const pending = turn.calls.filter((call) => call.state === 'ask' || call.state === 'custom');
+  if (pending.length > 0) {
+    turn.phase = 'waiting';
+    return showIdle(draft, { type: 'requires_action', event_ids: pending.map((call) => call.id) });
+  }
+  showRunning(draft);
+  turn.calls = [];
+  askModel(draft);
+}
+
+/** Ends the turn; what is queued starts the next one. */
+export function endTurn(draft: Draft, reason: StopReason, details: StopDetails = null): void {
+  const { state, settings } = draft;
+  const interrupts = state.turn?.interrupts ?? [];
+  state.turn = null;
+  for (const seq of interrupts) markProcessed(draft, seq);
+  showIdle(draft, reason, details);
+  if (state.sandbox.ref) {
+    if (state.sandbox.dirty) draft.commands.push({ do: 'checkpoint' });
+    draft.commands.push({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
+  }
+  startTurn(draft);
+}
+
+/** The user wants the turn to stop. */
+export function interrupt(draft: Draft, seq: number): void {
+  const { state } = draft;
+  const { turn } = state;
+  if (!turn) return markProcessed(draft, seq);
+  turn.interrupts.push(seq);
+  if (turn.phase === 'stopping') return;
+  for (const call of turn.calls) {
+    if (call.state === 'ask' || call.state === 'custom' || call.state === 'ready') closeCall(draft, call, INTERRUPTED);
+  }
+  const running = turn.calls.filter((call) => call.state === 'running').map((call) => call.id);
+  if (turn.phase === 'sampling') {
+    turn.phase = 'stopping';
+    draft.commands.push({ do: 'abortSample', request: state.request }, graceTimer(draft, SAMPLE_GRACE_MS));
+  } else if (running.length > 0) {
+    turn.phase = 'stopping';
+    draft.commands.push({ do: 'stopCalls', ids: running }, graceTimer(draft, EXECUTE_GRACE_MS));
+  } else {
+    endTurn(draft, { type: 'end_turn' });
+  }
+}
+
+/** The grace of an interrupt is over: what still runs is given up. */
+export function graceOver(draft: Draft, number: number): void {
+  const { turn, turns } = draft.state;
+  if (turn?.phase !== 'stopping' || turns !== number) return;
+  if (turn.span) closeSpan(draft, true);
+  for (const call of turn.calls) {
+    if (call.state !== 'running') continue;
+    appendToolError(draft, call.id, 'The user interrupted. The command did not stop in time and may still be running.');
+    finish(call);
+  }
+  endTurn(draft, { type: 'end_turn' });
+}
+
+function graceTimer(draft: Draft, ms: number) {
+  return { do: 'grace' as const, ms, turn: draft.state.turns };
+}
+
+/** Ends the open request's span and adds its tokens up. */
+function closeSpan(
+  draft: Draft,
+  isError: boolean,
+  usage?: Extract<SampleResult, { ok: true }>['usage'],
+  cacheCreation?: Extract<SampleResult, { ok: true }>['cacheCreation'],
+): void {
+  const { turn, usage: total } = draft.state;
+  if (!turn?.span) return;
+  const model_usage = usage ?? {
+    input_tokens: 0,
+    output_tokens: 0,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: 0,
+  };
+  append(draft, {
+    type: 'span.model_request_end',
+    model_request_start_id: turn.span.id,
+    is_error: isError,
+    model_usage,
+  });
+  turn.span = undefined;
+  const created = cacheCreation ?? {
+    ephemeral_5m_input_tokens: model_usage.cache_creation_input_tokens,
+    ephemeral_1h_input_tokens: 0,
+  };
+  total.input_tokens = (total.input_tokens ?? 0) + model_usage.input_tokens;
+  total.output_tokens = (total.output_tokens ?? 0) + model_usage.output_tokens;
+  total.cache_read_input_tokens = (total.cache_read_input_tokens ?? 0) + model_usage.cache_read_input_tokens;
+  total.cache_creation = {
+    ephemeral_5m_input_tokens:
+      (total.cache_creation?.ephemeral_5m_input_tokens ?? 0) + created.ephemeral_5m_input_tokens,
+    ephemeral_1h_input_tokens:
+      (total.cache_creation?.ephemeral_1h_input_tokens ?? 0) + created.ephemeral_1h_input_tokens,
+  };
+}
