@@ -136,6 +136,7 @@ export function goOn(draft: Draft): void {
 export function endTurn(draft: Draft, reason: StopReason, details: StopDetails = null): void {
   const { state, settings } = draft;
   const interrupts = state.turn?.interrupts ?? [];
+  if (state.turn?.span) closeSpan(draft, true);
   state.turn = null;
   for (const seq of interrupts) markProcessed(draft, seq);
   showIdle(draft, reason, details);
@@ -172,7 +173,6 @@ export function interrupt(draft: Draft, seq: number): void {
 export function graceOver(draft: Draft, number: number): void {
   const { turn, turns } = draft.state;
   if (turn?.phase !== 'stopping' || turns !== number) return;
-  if (turn.span) closeSpan(draft, true);
   for (const call of turn.calls) {
     if (call.state !== 'running') continue;
     appendToolError(draft, call.id, 'The user interrupted. The command did not stop in time and may still be running.');
