@@ -1,5 +1,5 @@
 /** The brain: runs the session workflows and the model requests. It has the model key and the database, and no hands. */
-import { NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
 import { createSample } from '../activities/sample.ts';
@@ -22,7 +22,7 @@ export interface BrainOptions {
   modelSpec(id: string): ModelSpec;
   onError(error: Error): void;
   /** Absent: the workflows are bundled here (about 2 s). */
-  bundle?: WorkflowBundleWithSourceMap;
+  bundle?: WorkflowBundle;
 }
 
 export interface RunningWorker {

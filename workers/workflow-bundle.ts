@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
 
 const ROOMS = ['workflows', 'events'];
 const root = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -16,7 +16,7 @@ export const payloadConverterPath = root('workflows/payload-converter.ts');
  * Bundling takes 2 s and 300 MB; a worker that starts after a crash must not wait for it. The name is a hash of all
  * that goes in, the SDK's version included.
  */
-export async function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
+export async function workflowBundle(): Promise<WorkflowBundle> {
   const hash = createHash('sha256');
   for (const path of [...(await sources()), root('node_modules/@temporalio/workflow/package.json')]) {
     hash

@@ -1,0 +1,109 @@
+/**
+ * A whole Longhand for tests: real PostgreSQL, real Temporal, the workers as processes that can be killed, and the
+ * rehearsal in the model's place.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import type { SessionClient } from '../../client/session.ts';
+import { createSessionClient } from '../../client/temporal-session-client.ts';
+import { type Rehearsal, type RehearsalFile, startRehearsal } from '../../rehearsal/rehearsal.ts';
+import type { Blobs } from '../../store/blobs/blobs.ts';
+import { openLocalBlobs } from '../../store/blobs/local.ts';
+import { type Database, migrateDatabase, openDatabase } from '../../store/database.ts';
+import type { LogStore } from '../../store/log.ts';
+import { createLogStore } from '../../store/log-postgres.ts';
+import { freePort } from '../../workers/free-port.ts';
+import { findTemporal } from '../../workers/programs/find-program.ts';
+import { startTemporalDevServer, type TemporalDevServer } from '../../workers/temporal-dev-server.ts';
+import { createDatabase, startTemporaryPostgres } from './postgres.ts';
+import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
+
+export interface Stack {
+  home: string;
+  databaseUrl: string;
+  database: Database;
+  temporal: TemporalDevServer;
+  temporalClient: Client;
+  rehearsal: Rehearsal;
+  sessions: SessionClient;
+  log: LogStore;
+  blobs: Blobs;
+  brain: WorkerProcess;
+  /** Environment of workers, to start further ones. */
+  workerEnv: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+export interface StackOptions {
+  /** Answers at once unless the script says otherwise. */
+  script: RehearsalFile;
+  /** More environment for the workers. */
+  env?: Record<string, string>;
+}
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const home = await mkdtemp(join(tmpdir(), 'longhand-stack-'));
+  const undo: (() => Promise<unknown>)[] = [() => rm(home, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const step of undo.reverse()) await step();
+  };
+  try {
+    const [postgres, program, port] = await Promise.all([
+      startTemporaryPostgres(),
+      findTemporal({ onProgress: (line) => console.log(line) }),
+      freePort(),
+    ]);
+    undo.push(() => postgres.remove());
+    const databaseUrl = await createDatabase(postgres.url);
+    await migrateDatabase(databaseUrl);
+    const database = openDatabase(databaseUrl, { onError: () => undefined });
+    undo.push(() => database.close());
+    const temporal = await startTemporalDevServer({
+      program,
+      port,
+      dbFile: join(home, 'temporal.db'),
+      namespace: 'default',
+      env: { HOME: home, PATH: process.env.PATH ?? '' },
+      onLine: () => undefined,
+    });
+    undo.push(() => temporal.stop());
+    const connection = await Connection.connect({ address: temporal.address });
+    undo.push(() => connection.close());
+    const temporalClient = new Client({ connection });
+    const rehearsal = await startRehearsal({
+      script: { pace: { first_token_ms: 0, chunk_ms: 0 }, ...options.script },
+    });
+    undo.push(() => rehearsal.close());
+    const workerEnv = {
+      LONGHAND_HOME: home,
+      TEMPORAL_ADDRESS: temporal.address,
+      ...options.env,
+    };
+    const brain = await startWorkerProcess('brain.ts', {
+      ...workerEnv,
+      DATABASE_URL: databaseUrl,
+      MODEL_BASE_URL: rehearsal.url,
+      MODEL_API_KEY: 'rehearsal',
+    });
+    undo.push(() => brain.stop());
+    return {
+      home,
+      databaseUrl,
+      database,
+      temporal,
+      temporalClient,
+      rehearsal,
+      sessions: createSessionClient(temporalClient),
+      log: createLogStore(database.pool),
+      blobs: await openLocalBlobs(join(home, 'blobs')),
+      brain,
+      workerEnv,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+/** The subcommands of `longhand`. Each is imported only when it is asked for, so that help and errors are quick. */
+
+/** A subcommand: gets the arguments after its name, resolves to the exit code. */
+export type Command = (args: string[]) => Promise<number>;
+
+interface Entry {
+  summary: string;
+  load(): Promise<Command>;
+}
+
+const COMMANDS: Record<string, Entry> = {
+  dev: {
+    summary: 'run everything on this machine until it is stopped (npm start)',
+    load: async () => (await import('./dev-command.ts')).devCommand,
+  },
+  demo: {
+    summary: 'show one durable session from start to end (npm run demo)',
+    load: async () => (await outside('../examples/demo.ts')).demoCommand,
+  },
+  keys: {
+    summary: 'create, list and revoke API keys',
+    load: async () => (await import('./keys-command.ts')).keysCommand,
+  },
+  workspaces: {
+    summary: 'create and list workspaces',
+    load: async () => (await import('./keys-command.ts')).workspacesCommand,
+  },
+  sessions: {
+    summary: 'files list|get: bring files out of a session’s sandbox',
+    load: async () => (await outside('../client/sessions-command.ts')).sessionsCommand,
+  },
+};
+
+/** Rooms that export a command by its name. */
+async function outside(path: string): Promise<Record<string, Command>> {
+  return (await import(new URL(path, import.meta.url).href)) as Record<string, Command>;
+}
+
+/** @returns the exit code: 0 done, 1 failed, 2 not usable here or used wrongly. Never throws. */
+export async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  const entry = name === undefined ? undefined : COMMANDS[name];
+  if (entry === undefined) {
+    const asked = name === undefined || name === 'help' || name === '--help' || name === '-h';
+    if (!asked) console.error(`longhand: there is no command "${name}".\n`);
+    (asked ? console.log : console.error)(help());
+    return asked && name !== undefined ? 0 : 2;
+  }
+  try {
+    const command = await entry.load();
+    return await command(rest);
+  } catch (error) {
+    console.error(`longhand ${name}: ${describe(error)}`);
+    return error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number' ? error.exitCode : 1;
+  }
+}
+
+/** Errors of ours say what to do; for the rest the message is what we have. Stack traces are for `NODE_DEBUG=longhand`. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return process.env.NODE_DEBUG === 'longhand' ? (error.stack ?? error.message) : error.message;
+}
+
+function help(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+  return `Usage: longhand <command>\n\n${rows.join('\n')}\n\nSettings are environment variables: see docs/settings.md.`;
+}

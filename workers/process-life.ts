@@ -1,0 +1,28 @@
+/** What every worker process has in common: a clean start, a clean stop, and last words that a person can read. */
+import type { RunningWorker } from './brain-worker.ts';
+
+/**
+ * Starts a worker and runs it until SIGTERM or SIGINT; then it takes no new work, lets activities finish or hand over
+ * within 30 s, and exits 0. Exits 1, with one line on stderr, when it cannot start or fails.
+ */
+export async function runUntilSignalled(
+  name: string,
+  start: (log: (message: string) => void) => Promise<RunningWorker>,
+): Promise<void> {
+  const log = (message: string) => process.stderr.write(`${name}: ${message}\n`);
+  try {
+    const worker = await start(log);
+    process.stdout.write(`${name} ready\n`);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => void worker.stop().catch((error: unknown) => log(messageOf(error))));
+    }
+    await worker.done;
+  } catch (error) {
+    log(messageOf(error));
+    process.exitCode = 1;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

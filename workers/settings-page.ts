@@ -1,0 +1,50 @@
+/** docs/settings.md, made from the table of settings: `node workers/settings-page.ts` writes it. */
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { unknownModel } from './models-file.ts';
+import { SETTINGS } from './settings.ts';
+
+export const SETTINGS_PAGE = fileURLToPath(new URL('../docs/settings.md', import.meta.url));
+
+export function settingsPage(): string {
+  const unknown = unknownModel('…');
+  return `# Settings
+
+Longhand is set up by environment variables, read once at start. An empty variable counts as unset; a wrong one ends the
+start with a line that names it. This page is made from \`workers/settings.ts\` (\`node workers/settings-page.ts\`).
+
+| variable | default | meaning |
+|---|---|---|
+${Object.entries(SETTINGS)
+  .map(([name, row]) => `| \`${name}\` | ${row.default} | ${row.meaning} |`)
+  .join('\n')}
+
+No \`ANTHROPIC_*\` variable is read: programs that use Longhand have those pointed at it. \`PATH\`, \`HOME\`,
+\`XDG_CACHE_HOME\`, \`XDG_RUNTIME_DIR\` and \`HTTPS_PROXY\` mean what they always mean. Programs that Longhand obtains are
+kept in \`$XDG_CACHE_HOME/longhand\` (default \`~/.cache/longhand\`); as root the embedded PostgreSQL is kept in
+\`/var/cache/longhand\`, because it runs under an unprivileged id there.
+
+## The models file
+
+\`LONGHAND_MODELS\` names a YAML or JSON file: model id → the id that the provider is asked for, or an object. Absent
+members keep the value of the built-in list.
+
+\`\`\`yaml
+claude-opus-5-5: anthropic.claude-opus-5-5 # only another upstream id
+our-model:
+  upstream: vendor/our-model-v3
+  window: 131072 # context window, tokens
+  max_output: 16384 # most tokens of one reply
+  efforts: [medium, low, high] # the default first; [] when it takes none
+  thinking: none # or adaptive
+  fast: false # takes speed: fast
+  system_messages: false # takes system messages in the middle of a conversation
+  display_name: Our model
+\`\`\`
+
+A model that is in neither list is sent upstream under its own id, with a window of ${unknown.window.toLocaleString('en')} tokens, replies of at
+most ${unknown.maxOutput.toLocaleString('en')} tokens, no effort, no thinking and no system messages.
+`;
+}
+
+if (import.meta.main) await writeFile(SETTINGS_PAGE, settingsPage());

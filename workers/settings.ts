@@ -1,0 +1,205 @@
+/**
+ * The settings: environment variables, read once at start. `SETTINGS` is the one table; docs/settings.md is made from it
+ * (`node workers/settings-page.ts`). No `ANTHROPIC_*` variable is among them: people point those at Longhand.
+ */
+import { isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+
+interface Setting<T> {
+  /** What applies when it is unset, for people. */
+  default: string;
+  /** What it is for; one or two sentences. */
+  meaning: string;
+  /** Gets the text of the variable, or undefined when it is unset or empty. */
+  schema: z.ZodType<T, string | undefined>;
+}
+
+const text = z.string().optional();
+const list = z
+  .string()
+  .optional()
+  .transform((value) =>
+    (value ?? '')
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  );
+
+function port(fallback: number) {
+  return z
+    .string()
+    .optional()
+    .transform((value, context) => {
+      const number = value === undefined ? fallback : Number(value);
+      if (Number.isInteger(number) && number >= 0 && number <= 65_535) return number;
+      context.addIssue('Give a port from 0 to 65535; 0 takes any free one');
+      return z.NEVER;
+    });
+}
+
+function seconds(fallback: number, most: number) {
+  return z
+    .string()
+    .optional()
+    .transform((value, context) => {
+      const number = value === undefined ? fallback : Number(value);
+      if (Number.isFinite(number) && number >= 1 && number <= most) return number * 1_000;
+      context.addIssue(`Give a number of seconds from 1 to ${most}`);
+      return z.NEVER;
+    });
+}
+
+const url = (protocols: string[], example: string) =>
+  z
+    .string()
+    .optional()
+    .refine(
+      (value) => value === undefined || protocols.includes(/^([a-z+]+):/.exec(value)?.[1] ?? ''),
+      `Give a URL such as ${example}`,
+    );
+
+const headers = z
+  .string()
+  .optional()
+  .transform((value, context): Record<string, string> => {
+    if (value === undefined) return {};
+    try {
+      return z.record(z.string().regex(/^[A-Za-z0-9-]+$/), z.string()).parse(JSON.parse(value));
+    } catch {
+      context.addIssue('Give a JSON object of strings, such as {"x-team": "blue"}');
+      return z.NEVER;
+    }
+  });
+
+const apiKey = z
+  .string()
+  .regex(/^lh-[\x21-\x7e]{13,}$/, 'Give a key that starts with "lh-" and has at least 16 characters, or unset it')
+  .optional();
+
+/** Every setting, in the order of docs/settings.md. */
+export const SETTINGS = {
+  LONGHAND_HOST: setting(
+    '127.0.0.1',
+    'Address that the API listens on. Another one than loopback needs LONGHAND_API_KEY with at least 32 characters.',
+    z.string().default('127.0.0.1'),
+  ),
+  LONGHAND_PORT: setting('8787', 'Port of the API; 0 takes any free one.', port(8787)),
+  LONGHAND_HOME: setting(
+    '.longhand',
+    'Data folder: database, Temporal’s database, blobs, the API key. Made with mode 0700. Must be on a local disk.',
+    z
+      .string()
+      .default('.longhand')
+      .transform((value) => (isAbsolute(value) ? value : resolve(value))),
+  ),
+  LONGHAND_API_KEY: setting(
+    'made at the first start and kept in the data folder with mode 0600',
+    'The API key of the default workspace; starts with "lh-".',
+    apiKey,
+  ),
+  LONGHAND_ALLOWED_HOSTS: setting(
+    'none',
+    'Comma list of further names that a Host header may have on loopback (localhost, 127.0.0.1 and [::1] may always).',
+    list,
+  ),
+  LONGHAND_ALLOWED_ORIGINS: setting('none', 'Comma list of web origins that may call the API (CORS).', list),
+  DATABASE_URL: setting(
+    'an embedded PostgreSQL in the data folder',
+    'A PostgreSQL of your own, version 15 or newer.',
+    url(['postgres', 'postgresql'], 'postgres://user:password@host/longhand'),
+  ),
+  TEMPORAL_ADDRESS: setting(
+    'a Temporal dev server in the data folder',
+    'A Temporal server of your own, as host:port. Its namespace needs 30 days’ retention.',
+    z
+      .string()
+      .regex(/^[^\s/]+:\d+$/, 'Give host:port, such as temporal.example:7233')
+      .optional(),
+  ),
+  TEMPORAL_NAMESPACE: setting('default', 'Namespace on the Temporal server.', z.string().default('default')),
+  MODEL_BASE_URL: setting(
+    'https://api.anthropic.com',
+    'Where the Messages API is: Anthropic’s, or a gateway that speaks it.',
+    url(['http', 'https'], 'https://api.anthropic.com').transform((value) => value ?? 'https://api.anthropic.com'),
+  ),
+  MODEL_API_KEY: setting('none: turns end with an error', 'Key for the model provider. Only the brain gets it.', text),
+  MODEL_AUTH: setting(
+    'x-api-key',
+    'How the key is sent: `x-api-key`, or `bearer` (Authorization header).',
+    z.enum(['x-api-key', 'bearer'], 'Give x-api-key or bearer').default('x-api-key'),
+  ),
+  MODEL_VERSION: setting('2023-06-01', 'Value of the `anthropic-version` header sent to the provider.', text),
+  MODEL_HEADERS: setting('none', 'Further headers for the provider, a JSON object of strings.', headers),
+  LONGHAND_MODELS: setting('the built-in list', 'File that describes models, see below.', text),
+  LONGHAND_RUNSC: setting(
+    'PATH, then the cache, then a download, then a build with Go',
+    'Path of gVisor’s `runsc`.',
+    text,
+  ),
+  LONGHAND_ROOTFS: setting(
+    'the host’s /usr without /usr/local, /usr/etc and /usr/src',
+    'Folder that becomes the root file system of sandboxes.',
+    text,
+  ),
+  LONGHAND_TOOL_TIMEOUT_MAX: setting(
+    '3600',
+    'Longest time that one tool call may ask for, seconds. More is clamped, and the model is told.',
+    seconds(3_600, 86_400),
+  ),
+  LONGHAND_SANDBOX_IDLE: setting(
+    '300',
+    'Idle time after which a sandbox is checkpointed and let go, seconds.',
+    seconds(300, 604_800),
+  ),
+} as const;
+
+function setting<T>(standard: string, meaning: string, schema: z.ZodType<T, string | undefined>): Setting<T> {
+  return { default: standard, meaning, schema };
+}
+
+export type SettingName = keyof typeof SETTINGS;
+/** Parsed values by variable name. Times are in ms, LONGHAND_HOME is absolute. */
+export type Settings = { readonly [N in SettingName]: z.output<(typeof SETTINGS)[N]['schema']> };
+
+/** Thrown at start; the message names each wrong variable, its value (never a key's) and the fix. */
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+}
+
+const SECRETS: ReadonlySet<string> = new Set(['LONGHAND_API_KEY', 'MODEL_API_KEY', 'DATABASE_URL', 'MODEL_HEADERS']);
+
+/** @throws SettingsError with all problems at once. An empty variable counts as unset. */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [name, { schema }] of Object.entries(SETTINGS)) {
+    const given = env[name] || undefined;
+    const parsed = schema.safeParse(given);
+    if (parsed.success) values[name] = parsed.data;
+    else problems.push(`${name} is ${shown(name, given)}. ${parsed.error.issues[0]?.message ?? 'It is not valid'}.`);
+  }
+  const settings = values as Settings;
+  if (problems.length === 0) problems.push(...bindProblems(settings));
+  if (problems.length > 0) throw new SettingsError(problems.join('\n'));
+  return settings;
+}
+
+function shown(name: string, value: string | undefined): string {
+  return SECRETS.has(name) ? 'not valid (its value is not shown)' : JSON.stringify(value ?? '');
+}
+
+/** Whoever reaches the port has only the key to pass, so it must be one that a person chose and cannot be guessed. */
+function bindProblems(settings: Settings): string[] {
+  const { LONGHAND_HOST: host, LONGHAND_API_KEY: key } = settings;
+  if (isLoopback(host) || (key !== undefined && key.length >= 32)) return [];
+  return [
+    `LONGHAND_HOST is "${host}", which other machines can reach, and LONGHAND_API_KEY is ` +
+      `${key === undefined ? 'not set' : 'shorter than 32 characters'}. Set LONGHAND_API_KEY to a random key of at ` +
+      'least 32 characters that starts with "lh-", or use LONGHAND_HOST=127.0.0.1.',
+  ];
+}
+
+/** Whether only this machine can reach the address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}
