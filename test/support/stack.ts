@@ -79,6 +79,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const workerEnv = {
       LONGHAND_HOME: home,
       TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: 'default',
       ...options.env,
     };
     const brain = await startWorkerProcess('brain.ts', {
@@ -86,6 +87,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       DATABASE_URL: databaseUrl,
       MODEL_BASE_URL: rehearsal.url,
       MODEL_API_KEY: 'rehearsal',
+      MODEL_AUTH: 'x-api-key',
     });
     undo.push(() => brain.stop());
     return {
