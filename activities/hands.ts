@@ -7,6 +7,9 @@ import { externalize, internalize } from '../store/blobs/parts.ts';
 import type { ExecuteInput, ExecuteResult, HandsActivities } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
 
+/** Largest file that is brought out of a sandbox, bytes. */
+const MAX_EXPORT_BYTES = 2 * 1024 ** 3;
+
 export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActivities {
   async function execute({ ref, call, inputBlobs }: ExecuteInput): Promise<ExecuteResult> {
     const whole = await internalize(ref.sessionId, { event: { input: call.input }, blobs: inputBlobs }, blobs);
@@ -29,5 +32,8 @@ export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActiviti
       return (await beating(() => hands.checkpoint(ref, since))) ?? null;
     },
     release: ({ ref }) => beating(() => hands.release(ref)),
+    listFiles: ({ ref, path }) => hands.listFiles(ref, path),
+    exportFile: ({ ref, path }) =>
+      beating(async () => blobs.putStream(ref.sessionId, await hands.readFile(ref, path), MAX_EXPORT_BYTES)),
   };
 }

@@ -4,11 +4,17 @@
  */
 import type { BlobPart, EventEntry, LogEntry } from '../events/entry.ts';
 import type { EventParams, ModelUsage, Session, SessionEvent, SessionStatus, StopDetails } from '../events/wire.ts';
-import type { CallOutcome, Checkpoint, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
+import type { CallOutcome, Checkpoint, FileStat, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
+
+export type { FileStat };
+
 import type { SessionState } from './state.ts';
 
 export const SESSION_WORKFLOW = 'session';
 export const POST = 'post';
+/** Query: the session's {@link SandboxPlace}. */
+export const SANDBOX_QUERY = 'sandbox';
+export const FILES_WORKFLOW = 'files';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
 /** The harness that new sessions get. */
@@ -99,7 +105,9 @@ export type SessionOp =
       blobs?: BlobPart[];
     }
   | { op: 'archive' }
-  | { op: 'delete' };
+  | { op: 'delete' }
+  /** Makes sure that there is a sandbox, for someone who wants its files; writes nothing to the log. */
+  | { op: 'sandbox' };
 
 /** A request in an update or signal. The same `id` within 10 minutes gets the first answer again. */
 export interface SessionRequest {
@@ -231,4 +239,23 @@ export interface HandsActivities {
   stopCalls(input: { ref: SandboxRef; thread: string; ids?: string[] }): Promise<void>;
   checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
   release(input: { ref: SandboxRef }): Promise<void>;
+  listFiles(input: { ref: SandboxRef; path: string }): Promise<FileStat[]>;
+  /** Copies a file into the session's part of the blob store. */
+  exportFile(input: { ref: SandboxRef; path: string }): Promise<{ sha256: string; bytes: number }>;
+}
+
+/** Answer of {@link SANDBOX_QUERY}. */
+export interface SandboxPlace {
+  handsQueue: string;
+  /** Absent while the session has no sandbox. */
+  ref?: SandboxRef;
+}
+
+/** Input of the `files` workflow: one look into a sandbox, for a person. */
+export interface FilesInput {
+  ref: SandboxRef;
+  handsQueue: string;
+  path: string;
+  /** List a folder, or copy a file to the blob store. */
+  want: 'list' | 'export';
 }

@@ -9,6 +9,7 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
+  defineQuery,
   defineSignal,
   defineUpdate,
   isCancellation,
@@ -23,7 +24,9 @@ import { execute, sample, sandboxWork, stopCalls } from './activities.ts';
 import {
   type Carry,
   POST,
+  SANDBOX_QUERY,
   type SampleResult,
+  type SandboxPlace,
   type SessionAnswer,
   type SessionInput,
   type SessionRequest,
@@ -117,6 +120,13 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         return;
       case 'idleTimer':
         timer(command.ms, { in: 'idleElapsed', turn: command.turn });
+        return;
+      case 'provision':
+        background(async () => {
+          await ensureSandbox();
+          // Nothing may come of it: then the sandbox is let go like any other that idles.
+          if (!busy(state)) obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
+        });
         return;
       case 'checkpoint':
         background(async () => void (await checkpoint()));
@@ -324,6 +334,10 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     updates += 1;
     return requests.map((request) => dispatch({ in: 'request', request }) ?? { ok: true, events: [] });
   });
+  setHandler(defineQuery<SandboxPlace>(SANDBOX_QUERY), () => ({
+    handsQueue: input.handsQueue,
+    ref: state.sandbox.ref,
+  }));
   const dropped = metricMeter.createCounter(
     'longhand_signals_dropped',
     'signal',

@@ -18,6 +18,7 @@ export type Command =
   | { do: 'sleep'; ms: number; request: number }
   /** Comes back as `graceOver` with the same turn number. */
   | { do: 'grace'; ms: number; turn: number }
+  | { do: 'provision' }
   | { do: 'checkpoint' }
   /** Comes back as `idleElapsed` with the same turn number. */
   | { do: 'idleTimer'; ms: number; turn: number }

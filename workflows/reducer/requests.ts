@@ -18,6 +18,9 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
       return applyEvents(draft, op.events);
     case 'update':
       return applyUpdate(draft, op);
+    case 'sandbox':
+      if (!draft.state.sandbox.ref) draft.commands.push({ do: 'provision' });
+      return [];
     case 'archive':
     case 'delete':
       return applyEnd(draft, op.op);
