@@ -10,7 +10,9 @@ import { internalize } from '../store/blobs/parts.ts';
 import type { LogStore } from '../store/log.ts';
 import type { Carry } from '../workflows/contract.ts';
 
-const KEPT = 128;
+/** Conversations kept, and their size together, characters of JSON: images make them large. */
+const KEPT = 256;
+const KEPT_CHARS = 192 * 1024 * 1024;
 const PAGE = 1_000;
 
 export interface Conversations {
@@ -24,15 +26,19 @@ export class LogBehindError extends Error {
 }
 
 export function createConversations(log: LogStore, blobs: Blobs): Conversations {
-  const kept = new Map<string, Conversation>();
+  const kept = new Map<string, { conversation: Conversation; chars: number }>();
 
+  /** @returns how many characters the conversation has grown by. */
   async function takeAll(sessionId: string, conversation: Conversation, entries: LogEntry[], harness: Harness) {
+    let chars = 0;
     for (const entry of entries) {
       if (entry.seq < conversation.next) continue;
       const whole =
         isEventEntry(entry) && entry.blobs ? { ...entry, ...(await internalize(sessionId, entry, blobs)) } : entry;
       harness.take(conversation, whole);
+      chars += JSON.stringify(whole).length;
     }
+    return chars;
   }
 
   return {
@@ -41,7 +47,9 @@ export function createConversations(log: LogStore, blobs: Blobs): Conversations 
       const cached = kept.get(key);
       kept.delete(key);
       // One that has gone past this request belongs to another attempt.
-      const conversation = cached && cached.next <= upTo + 1 ? cached : harness.empty();
+      const usable = cached !== undefined && cached.conversation.next <= upTo + 1;
+      const conversation = usable ? cached.conversation : harness.empty();
+      let chars = usable ? cached.chars : 0;
       const window = carry.entries.filter((entry) => entry.seq <= upTo);
       const first = window[0]?.seq ?? upTo + 1;
       while (conversation.next < first) {
@@ -51,13 +59,16 @@ export function createConversations(log: LogStore, blobs: Blobs): Conversations 
             `The log of ${carry.session} is stored up to entry ${conversation.next - 1}, and entry ${first - 1} is needed.`,
           );
         }
-        await takeAll(carry.session, conversation, page, harness);
+        chars += await takeAll(carry.session, conversation, page, harness);
       }
-      await takeAll(carry.session, conversation, window, harness);
-      kept.set(key, conversation);
-      for (const oldest of kept.keys()) {
-        if (kept.size <= KEPT) break;
+      chars += await takeAll(carry.session, conversation, window, harness);
+      kept.set(key, { conversation, chars });
+      let total = 0;
+      for (const one of kept.values()) total += one.chars;
+      for (const [oldest, { chars: size }] of kept) {
+        if (kept.size <= KEPT && total <= KEPT_CHARS) break;
         kept.delete(oldest);
+        total -= size;
       }
       return conversation;
     },
