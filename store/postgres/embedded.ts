@@ -58,7 +58,9 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const folder = await socketFolder(dataDir, owner.uid);
   const server = await launch(binaries, dataDir, folder, owner, options);
   const exited = new Promise<string>((resolve) => {
-    server.child.once('exit', (code, signal) => resolve(signal ? `was ended by ${signal}` : `ended with exit code ${code}`));
+    server.child.once('exit', (code, signal) =>
+      resolve(signal ? `was ended by ${signal}` : `ended with exit code ${code}`),
+    );
   });
   const url = databaseUrl(folder, DATABASE);
   try {
@@ -196,7 +198,12 @@ async function stopServer(child: ChildProcess): Promise<void> {
     if (hasEnded(child)) return;
     const ended = once(child, 'exit');
     child.kill(signal);
-    await Promise.race([ended, pause(patience)]);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, patience);
+    });
+    await Promise.race([ended, late]);
+    clearTimeout(timer);
   }
 }
 

@@ -1,0 +1,103 @@
+/** Makes a request take effect once, however often a client's SDK sends it. The rules stand in `store/idempotency.ts`. */
+import { createHash } from 'node:crypto';
+import type { Context } from 'hono';
+import { claim, forgetRequest, lockOutcome, recordDelivery, recordOutcome } from '../store/idempotency.ts';
+import { type ApiDeps, type Env, makeId, type Request } from './context.ts';
+import { ApiError, invalid } from './errors.ts';
+
+/**
+ * How a repeat is made harmless.
+ * - `transaction`: the effects are in our database; they are committed together with the answer.
+ * - `effects`: they are elsewhere too, and every one of them carries the request's `effectId`; a repeat runs again.
+ */
+export type Once = 'transaction' | 'effects';
+
+export interface Answer {
+  status: 200;
+  body: string;
+}
+
+const MAX_KEY = 255;
+
+/** @returns a function that runs a handler once per request; it knows what this process is busy with. */
+export function createOnce(deps: ApiDeps) {
+  /** Requests whose connection is still open: nobody can be retrying them. */
+  const busy = new Set<string>();
+  const { orm } = deps.database;
+
+  /** Frees the request when its connection ends, and notes when the answer has gone out in full. */
+  function watchDelivery(c: Context<Env>, effectId: string, answered: Promise<boolean>): void {
+    busy.add(effectId);
+    const ended = async (whole: boolean) => {
+      busy.delete(effectId);
+      if (whole && (await answered)) await recordDelivery(orm, effectId, new Date(deps.now()));
+    };
+    const logged = (error: unknown) => deps.log.warn({ err: error }, 'an answer could not be marked as delivered');
+    const { outgoing } = c.env ?? {};
+    if (outgoing) outgoing.once('close', () => void ended(outgoing.writableFinished).catch(logged));
+    else void answered.then(() => ended(true)).catch(logged);
+  }
+
+  return async function once(
+    c: Context<Env>,
+    raw: Buffer,
+    mode: Once,
+    act: (part: Pick<Request, 'db' | 'effectId' | 'since'>) => Promise<object>,
+  ): Promise<Answer> {
+    const claimed = await claim(orm, attemptOf(deps, c, raw, [...busy]));
+    if (claimed.kind === 'mismatch') {
+      throw invalid('idempotency-key', 'This key was used for another request within the last 10 minutes.');
+    }
+    const { requestId: effectId } = claimed;
+    const outcome = Promise.withResolvers<boolean>();
+    watchDelivery(c, effectId, outcome.promise);
+    try {
+      const answer =
+        claimed.kind === 'answered'
+          ? { status: 200 as const, body: claimed.body }
+          : await run(mode, effectId, claimed.since, act);
+      outcome.resolve(true);
+      return answer;
+    } catch (error) {
+      outcome.resolve(false);
+      // Refused: nothing has been done, so there is nothing to join. After a failure the row stays for the retry.
+      if (error instanceof ApiError && error.status < 500) await forgetRequest(orm, effectId);
+      throw error;
+    }
+  };
+
+  async function run(
+    mode: Once,
+    effectId: string,
+    since: Date,
+    act: (part: Pick<Request, 'db' | 'effectId' | 'since'>) => Promise<object>,
+  ): Promise<Answer> {
+    if (mode === 'effects') return { status: 200, body: JSON.stringify(await act({ db: orm, effectId, since })) };
+    return await orm.transaction(async (tx) => {
+      const done = await lockOutcome(tx, effectId);
+      if (done) return { status: 200, body: done.body };
+      const body = JSON.stringify(await act({ db: tx, effectId, since }));
+      await recordOutcome(tx, effectId, 200, body);
+      return { status: 200, body };
+    });
+  }
+}
+
+function attemptOf(deps: ApiDeps, c: Context<Env>, raw: Buffer, busy: string[]) {
+  const { keyId, workspaceId } = c.get('caller');
+  const key = c.req.header('idempotency-key');
+  if (key !== undefined && (key === '' || key.length > MAX_KEY)) {
+    throw invalid('idempotency-key', `Input must have 1 to ${MAX_KEY} characters`);
+  }
+  const retries = Number(c.req.header('x-stainless-retry-count') ?? 0);
+  const fingerprint = createHash('sha256').update(`${keyId}\n${c.req.method}\n${c.req.path}\n`).update(raw).digest();
+  return {
+    workspaceId,
+    fingerprint,
+    key,
+    number: Number.isInteger(retries) && retries > 0 ? Math.min(retries, 1000) : 0,
+    requestId: makeId(deps, 'post'),
+    busy,
+    now: new Date(deps.now()),
+  };
+}

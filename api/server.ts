@@ -1,0 +1,71 @@
+/** The API as a listening server, with its limits and its housekeeping. */
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { removeOldOutcomes } from '../store/idempotency.ts';
+import { createApi } from './app.ts';
+import type { ApiDeps } from './context.ts';
+import { checkBindAddress, isLoopback } from './safety.ts';
+import { createSessionParts } from './session-parts.ts';
+
+const LIMITS = {
+  maxHeaderSize: 32 * 1024,
+  /** A client has so long to send its headers, and its whole request. */
+  headersTimeout: 20_000,
+  requestTimeout: 300_000,
+  keepAliveTimeout: 65_000,
+};
+const MAX_CONNECTIONS = 10_000;
+const SWEEP_MS = 30_000;
+/** Requests under way may end; after this they are cut. */
+const CLOSE_MS = 5_000;
+
+export interface ApiServer {
+  /** `http://127.0.0.1:8787` */
+  url: string;
+  /** Ends streams, lets requests finish for a moment, and stops listening. Safe to repeat. */
+  close(): Promise<void>;
+}
+
+/** @throws Error with one clear line when the address is not allowed or in use. */
+export async function startApi(deps: ApiDeps, address: { host: string; port: number }): Promise<ApiServer> {
+  const { host, port } = address;
+  checkBindAddress(host, deps.settings.explicitKey);
+  const parts = createSessionParts(deps);
+  const app = createApi(deps, { loopback: isLoopback(host), parts });
+  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: LIMITS });
+  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const used = error.code === 'EADDRINUSE';
+      reject(used ? new Error(`Port ${port} on ${host} is in use; stop that program or set LONGHAND_PORT.`) : error);
+    });
+    server.listen(port, host, resolve);
+  });
+  const sweep = async () => {
+    await removeOldOutcomes(deps.database.orm, new Date(deps.now()));
+    await parts.life.sweep();
+  };
+  const sweepQuietly = () =>
+    void sweep().catch((error: unknown) => deps.log.warn({ err: error }, 'housekeeping failed'));
+  const timer = setInterval(sweepQuietly, SWEEP_MS);
+  sweepQuietly();
+
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    clearInterval(timer);
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const stream of parts.streams) stream.end();
+    const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
+    if ('closeIdleConnections' in server) server.closeIdleConnections();
+    await closed;
+    clearTimeout(cut);
+  };
+  const { port: actual } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/** `POST /v1/sessions`: the row first, then the workflow. */
+import { z } from '@hono/zod-openapi';
+import { idBody, primaryThreadId } from '../events/ids.ts';
+import type { Session, SessionAgent } from '../events/wire.ts';
+import { toolPolicies } from '../harness/tool-policy.ts';
+import { findEnvironment } from '../store/environments.ts';
+import { findSession, insertSession, type NewSession, type SessionRow } from '../store/sessions.ts';
+import type { SessionInput } from '../workflows/contract.ts';
+import { id, metadata, text } from './common.ts';
+import type { Request } from './context.ts';
+import { refuseUnenforced } from './environments.ts';
+import { ApiError, invalid, notFound, notYet } from './errors.ts';
+import { checkEvents, initialEvents } from './event-params.ts';
+import { prepareEvents } from './prepared.ts';
+import { resolveSessionAgent, sessionAgentParams } from './session-agent.ts';
+import type { SessionParts } from './session-parts.ts';
+
+export const title = text().max(1000).nullable().optional();
+/** What sessions cannot have yet: any value but the empty one is refused with its name. */
+const notYetList = z.array(z.unknown()).nullable().optional();
+
+export const createBody = z.strictObject({
+  agent: sessionAgentParams,
+  environment_id: id,
+  title,
+  metadata: metadata.optional(),
+  initial_events: initialEvents.nullable().optional(),
+  resources: notYetList,
+  vault_ids: notYetList,
+  budget: z.unknown().optional(),
+});
+type CreateRequest = Request<unknown, z.output<typeof createBody>>;
+
+export async function createSession(parts: SessionParts, request: CreateRequest): Promise<Session> {
+  const { deps, caller, effectId } = request;
+  const sessionId = `sesn_${idBody(effectId)}`;
+  const row =
+    (await findSession(deps.database.orm, caller.workspaceId, sessionId)) ?? (await makeRow(request, sessionId));
+  if (row.phase === 'creating') await parts.life.start(row);
+  const initial = (row.startInput as SessionInput | null)?.initial;
+  if (initial && initial.length > 0) parts.accepted.note(sessionId, initial.length - 1);
+  const [session] = await parts.toWire([row]);
+  if (!session) throw new ApiError(500, 'api_error', `Session ${sessionId} lost its agent.`);
+  return session;
+}
+
+async function makeRow(request: CreateRequest, sessionId: string): Promise<SessionRow> {
+  const { deps, caller, body, since } = request;
+  const { orm } = deps.database;
+  refuseUnenforcedFields(body);
+  const agent = await resolveSessionAgent(orm, caller.workspaceId, deps.models, body.agent);
+  const environment = await findEnvironment(orm, caller.workspaceId, body.environment_id);
+  if (!environment) throw notFound('environment_id: Environment', body.environment_id);
+  if (environment.archived_at !== null) throw invalid('environment_id', `Environment ${environment.id} is archived`);
+  refuseUnenforced(environment);
+  const startInput = await makeInput(request, sessionId, agent);
+  const running = (startInput.initial?.length ?? 0) > 0;
+  const row: NewSession = {
+    id: sessionId,
+    workspaceId: caller.workspaceId,
+    thread: startInput.thread,
+    phase: 'creating',
+    status: running ? 'running' : 'idle',
+    rowSeq: -1,
+    title: body.title ?? null,
+    metadata: body.metadata ?? {},
+    agentId: agent.id,
+    agentVersion: agent.version,
+    agentRev: 0,
+    environmentId: environment.id,
+    usage: {
+      input_tokens: 0,
+      output_tokens: 0,
+      cache_read_input_tokens: 0,
+      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+      active_seconds: 0,
+    },
+    stats: { active_seconds: 0 },
+    runningSince: running ? since : null,
+    startInput,
+    createdAt: since,
+    updatedAt: since,
+  };
+  return await orm.transaction(async (tx) => {
+    // Shared, so that the environment is not deleted between the look and the row that refers to it.
+    const there = await findEnvironment(tx, caller.workspaceId, environment.id, 'share');
+    if (!there) throw notFound('environment_id: Environment', environment.id);
+    await insertSession(tx, row, agent);
+    const stored = await findSession(tx, caller.workspaceId, sessionId);
+    if (!stored) throw new ApiError(500, 'api_error', `Session ${sessionId} could not be stored.`);
+    return stored;
+  });
+}
+
+async function makeInput(request: CreateRequest, sessionId: string, agent: SessionAgent): Promise<SessionInput> {
+  const { deps, caller, body } = request;
+  const { settings, harness, handsQueue } = { ...deps.settings, settings: deps.settings.session };
+  const thread = primaryThreadId(sessionId);
+  const events = body.initial_events ?? [];
+  const rules = { thread, modelId: agent.model.id, systemMessages: deps.models.find(agent.model.id).systemMessages };
+  checkEvents(events, rules, 'initial_events');
+  const initial = await prepareEvents(sessionId, events, deps.blobs);
+  return {
+    v: 1,
+    session: sessionId,
+    workspace: caller.workspaceId,
+    thread,
+    agent: { name: agent.name, rev: 0, tools: toolPolicies(agent) },
+    harness,
+    settings,
+    handsQueue,
+    ...(initial.length > 0 ? { initial } : {}),
+  };
+}
+
+function refuseUnenforcedFields(body: z.output<typeof createBody>): void {
+  if (body.resources && body.resources.length > 0) throw notYet('resources', 'resources are');
+  if (body.vault_ids && body.vault_ids.length > 0) throw notYet('vault_ids', 'vaults are');
+  if (body.budget !== undefined && body.budget !== null) throw notYet('budget', 'budgets are');
+}
