@@ -7,19 +7,19 @@ import { checkBlocks } from './check-blocks.ts';
 import { checkPairs } from './check-pairs.ts';
 import { checkThinking } from './check-thinking.ts';
 import { asBlocks } from './conversation.ts';
-import { invalid } from './errors.ts';
+import { ApiError, invalid } from './errors.ts';
 import { isObject } from './json.ts';
 
-// biome-ignore format: three lines read better
+// biome-ignore format: two lines read better
 const KNOWN = new Set([
   'model', 'messages', 'max_tokens', 'system', 'tools', 'tool_choice', 'stream', 'thinking', 'metadata', 'stop_sequences',
-  'cache_control', 'container', 'context_management', 'diagnostics', 'inference_geo', 'mcp_servers', 'output_config',
-  'service_tier', 'speed', 'temperature', 'top_k', 'top_p',
+  'cache_control', 'diagnostics', 'inference_geo', 'output_config', 'service_tier', 'speed', 'temperature', 'top_k', 'top_p',
 ]);
 
 /** @throws ApiError (400) for the first thing that is wrong. `counts`: a count_tokens request, which needs no max_tokens. */
 export function checkRequest(body: unknown, counts: boolean): void {
   if (!isObject(body)) throw invalid('The request body must be a JSON object.');
+  if (body.thread) throw threadsUnsupported();
   const unknown = Object.keys(body).find((key) => !KNOWN.has(key));
   if (unknown) throw invalid(`${unknown}: Extra inputs are not permitted`);
   const { model, max_tokens: maxTokens, messages } = body;
@@ -35,11 +35,27 @@ export function checkRequest(body: unknown, counts: boolean): void {
   checkSystem(body.system);
   checkTools(body.tools, body.tool_choice);
   checkThinkingConfig(body.thinking, maxTokens);
+  checkEffort(body.output_config, body.speed);
   checkMessages(messages);
   const request = body as unknown as MessageCreateParamsBase;
   checkCacheControl(request);
   checkPairs(request.messages);
   checkThinking(request);
+}
+
+/** Clients of message threads (the SDK's tool runner) send the whole conversation once they have read this. */
+function threadsUnsupported(): ApiError {
+  return new ApiError(400, 'thread: a rehearsal keeps no conversations; send all the messages', {
+    details: { error_code: 'thread_unsupported_request', unsupported: ['rehearsal'] },
+  });
+}
+
+function checkEffort(config: unknown, speed: unknown): void {
+  const effort = isObject(config) ? (config.effort ?? 'high') : 'high';
+  if (!['low', 'medium', 'high', 'xhigh', 'max'].includes(String(effort)))
+    throw invalid("output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'");
+  if (!['standard', 'fast'].includes(String(speed ?? 'standard')))
+    throw invalid("speed: Input should be 'standard' or 'fast'");
 }
 
 function checkMessages(messages: unknown[]): void {

@@ -20,6 +20,9 @@ function matches(pattern: string, model: string): boolean {
   return new RegExp(`^${parts.join('.*')}$`).test(model);
 }
 
+/** The most that `max_tokens` may be. */
+export const MAX_OUTPUT_TOKENS = 128_000;
+
 export function listModels(scripts: Script[]): ModelInfo[] {
   const named = scripts.flatMap((script) => script.models.filter((id) => !id.includes('*')));
   const any = scripts.some((script) => script.models.length === 0);
@@ -39,7 +42,7 @@ export function describe(id: string, script: Script): ModelInfo {
     lifecycle: 'active',
     line,
     max_input_tokens: script.contextWindow,
-    max_tokens: 128_000,
+    max_tokens: MAX_OUTPUT_TOKENS,
     capabilities: null,
   };
 }

@@ -7,11 +7,12 @@ import type { Message, MessageCreateParamsBase, StopReason } from '@anthropic-ai
 import { readConversation } from './conversation.ts';
 import { ApiError, errorBody, errorType, invalid } from './errors.ts';
 import { sendJson } from './json.ts';
+import { MAX_OUTPUT_TOKENS } from './models.ts';
 import { locate } from './position.ts';
 import { type Answer, speak, stepAt } from './reply.ts';
 import type { Fault, Pace, Script } from './script.ts';
 import type { Stage } from './stage.ts';
-import { beats } from './stream.ts';
+import { type Beat, beats } from './stream.ts';
 import { inputTokens } from './tokens.ts';
 
 /** @throws ApiError for everything that is answered with an error before the first event. */
@@ -22,6 +23,10 @@ export async function play(
   response: ServerResponse,
   requestId: string,
 ): Promise<void> {
+  if (request.max_tokens > MAX_OUTPUT_TOKENS)
+    throw invalid(
+      `max_tokens: ${request.max_tokens} > ${MAX_OUTPUT_TOKENS}, which is the maximum allowed number of output tokens for ${request.model}`,
+    );
   const tokens = inputTokens(request);
   if (tokens > script.contextWindow)
     throw invalid(`prompt is too long: ${tokens} tokens > ${script.contextWindow} maximum`);
@@ -36,6 +41,9 @@ export async function play(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const pause = (ms: number) => sleep(ms, undefined, { signal: gone.signal });
+  const send = async (text: string) => {
+    if (text !== '' && !response.write(text)) await once(response, 'drain', { signal: gone.signal });
+  };
   const fault = stage.faults.next(step, request);
   try {
     if (fault && fault.afterChunks === undefined) await failAtOnce(fault, response, pause);
@@ -43,9 +51,12 @@ export async function play(
     const answer = speak(script, conversation, position, request);
     const message = toMessage(answer, request, stage);
     if (pace.firstTokenMs > 0) await pause(pace.firstTokenMs);
-    if (request.stream) await stream(response, message, answer, pace, fault, requestId, pause);
-    else if (fault) await failAtOnce(fault, response, pause);
-    else sendJson(response, 200, message);
+    if (request.stream)
+      await stream({ response, requestId, pause, send }, beats(message, answer, pace), pace.chunkMs, fault);
+    else {
+      if (fault?.afterChunks !== undefined) await failAtOnce(fault, response, pause);
+      if (!response.destroyed) sendJson(response, 200, message);
+    }
   } catch (error) {
     if (!gone.signal.aborted) throw error;
   }
@@ -67,42 +78,39 @@ function faultError(fault: Fault, status: number): ApiError {
   });
 }
 
-async function stream(
-  response: ServerResponse,
-  message: Message,
-  answer: Answer,
-  pace: Pace,
-  fault: Fault | undefined,
-  requestId: string,
-  pause: PauseFor,
-): Promise<void> {
+/** A client that listens; every wait ends when it goes. */
+interface Listener {
+  response: ServerResponse;
+  requestId: string;
+  pause: PauseFor;
+  /** Writes, and waits while the client reads more slowly. */
+  send(text: string): Promise<void>;
+}
+
+async function stream(to: Listener, script: Iterable<Beat>, chunkMs: number, fault: Fault | undefined): Promise<void> {
+  const { response, send, pause } = to;
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   response.flushHeaders();
   let chunks = 0;
   let waiting = '';
-  for (const { event, paced } of beats(message, answer, pace)) {
+  for (const { event, paced } of script) {
     if (paced && fault && chunks === fault.afterChunks) {
-      await send(response, waiting);
+      await send(waiting);
       waiting = '';
-      if (await failMidway(fault, response, requestId, pause)) return;
+      if (await failMidway(fault, to)) return;
     }
     if (paced) chunks++;
     waiting += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
-    if (waiting.length < 16_384 && !(paced && pace.chunkMs > 0)) continue;
-    await send(response, waiting);
+    if (waiting.length < 16_384 && !(paced && chunkMs > 0)) continue;
+    await send(waiting);
     waiting = '';
-    if (paced && pace.chunkMs > 0) await pause(pace.chunkMs);
+    if (paced && chunkMs > 0) await pause(chunkMs);
   }
   response.end(waiting);
 }
 
 /** True when the answer is over. A stall alone lets it go on. */
-async function failMidway(
-  fault: Fault,
-  response: ServerResponse,
-  requestId: string,
-  pause: PauseFor,
-): Promise<boolean> {
+async function failMidway(fault: Fault, { response, requestId, pause }: Listener): Promise<boolean> {
   if (fault.stallMs) await pause(fault.stallMs);
   if (fault.drop) response.destroy();
   else if (fault.status !== undefined) {
@@ -110,10 +118,6 @@ async function failMidway(
     response.end(`event: error\ndata: ${JSON.stringify(errorBody(type, message, requestId))}\n\n`);
   }
   return fault.drop || fault.status !== undefined;
-}
-
-async function send(response: ServerResponse, text: string): Promise<void> {
-  if (text !== '' && !response.write(text)) await once(response, 'drain');
 }
 
 function toMessage(answer: Answer, request: MessageCreateParamsBase, stage: Stage): Message {

@@ -3,8 +3,8 @@
  * that the conversation holds, so a condition is judged on the same results as when it was first met.
  */
 import type { Bookmark } from './bookmark.ts';
-import { type Conversation, latestResults, textOf, type UserTurn } from './conversation.ts';
-import type { Condition, Line, Script } from './script.ts';
+import { type Conversation, latestResults, type Reply, textOf, type UserTurn } from './conversation.ts';
+import type { Block, Condition, Line, Script } from './script.ts';
 
 export interface Position {
   kind: 'line' | 'summary' | 'fallback';
@@ -20,8 +20,10 @@ export interface Position {
   afterPause: boolean;
 }
 
-const ASKS_FOR_SUMMARY =
-  /\b(summari[sz]e|summary of|compact)\b[^.]*\b(conversation|session|transcript|history|context|work|so far)\b/is;
+/** Wording of a request for a summary that takes a conversation's place. */
+function soundsLikeSummary(text: string): boolean {
+  return /\bsummar(y|i[sz]e)\b/i.test(text) && /\b(conversation|context window|transcript)\b/i.test(text);
+}
 
 export function locate(script: Script, conversation: Conversation): Position {
   const turns = [...conversation.turns];
@@ -37,13 +39,12 @@ export function locate(script: Script, conversation: Conversation): Position {
   return { ...walked, kind: 'summary', turn: last, afterPause: false };
 }
 
+/** Judged on the latest text block alone: a request may stand behind tool results or an unanswered message. */
 function asksForSummary(script: Script, conversation: Conversation, turn: UserTurn): boolean {
   if (turn.replies.length > 0) return false;
-  const text = textOf(turn.blocks.slice(-1));
+  const ask = { blocks: turn.blocks.slice(-1), replies: [] };
   const { when } = script.summary;
-  const asked = { ...conversation, turns: [{ ...turn, blocks: turn.blocks.slice(-1) }] };
-  if (when) return holds(when, asked.turns[0] ?? turn, conversation);
-  return findByCondition(script, turn, conversation, 1) === -1 && ASKS_FOR_SUMMARY.test(text);
+  return when ? holds(when, ask, conversation) : soundsLikeSummary(textOf(ask.blocks));
 }
 
 function walk(script: Script, conversation: Conversation): Position {
@@ -71,24 +72,54 @@ function finished(script: Script, bookmark: Bookmark): boolean {
 function walkTurn(script: Script, conversation: Conversation, turn: UserTurn, start: Bookmark): Position {
   const lines = script.turns[start.turn]?.lines ?? [];
   const said: (Line | undefined)[] = [];
+  const replies: Reply[] = [];
   let next = start.line;
   let before: UserTurn = { blocks: turn.blocks, replies: [] };
-  for (const [i] of turn.replies.entries()) {
+  const take = (reply: Reply): Line | undefined => {
     const at = nextLine(lines, next, before, conversation);
     said.push(lines[at]);
-    before = { blocks: turn.blocks, replies: turn.replies.slice(i, i + 1) };
+    replies.push(reply);
+    before = { blocks: turn.blocks, replies: [reply] };
     next = after(lines, at, before, conversation);
+    return lines[at];
+  };
+  for (const reply of turn.replies) {
+    let rest = reply;
+    for (let line = take(rest); line?.step.stop === 'pause_turn'; line = take(rest)) {
+      rest = afterPause(rest, line);
+      if (rest.blocks.length === 0) break;
+    }
   }
-  const at = nextLine(lines, next, before, conversation);
-  const line = lines[at];
+  const line = lines[nextLine(lines, next, before, conversation)];
+  const last = said.at(-1);
   return {
     kind: line ? 'line' : 'fallback',
     ...(line && { line }),
     said,
-    bookmark: { ...start, line: next },
-    turn,
-    afterPause: said.at(-1)?.step.stop === 'pause_turn',
+    bookmark: { ...start, line: last && endsTurn(last) ? lines.length : next },
+    turn: { blocks: turn.blocks, replies },
+    afterPause: last?.step.stop === 'pause_turn',
   };
+}
+
+/** Clients may send a paused reply and its continuation as one message: what is left of it behind the paused line. */
+function afterPause(reply: Reply, line: Line): Reply {
+  const spoken = line.step.blocks.reduce((sum, block) => sum + countSpoken(block), 0);
+  let seen = 0;
+  const cut = reply.blocks.findIndex((block) => {
+    if (block.type === 'text' || block.type === 'tool_use') seen++;
+    return seen > spoken;
+  });
+  return cut === -1 ? { blocks: [], results: [] } : { blocks: reply.blocks.slice(cut), results: reply.results };
+}
+
+function countSpoken(block: Block): number {
+  if (block.type === 'tool_use') return block.times;
+  return block.type === 'text' ? 1 : 0;
+}
+
+function endsTurn({ step }: Line): boolean {
+  return step.stop !== 'pause_turn' && !step.blocks.some((block) => block.type === 'tool_use');
 }
 
 /** The first line from `from` on whose condition holds. */
@@ -108,13 +139,8 @@ function after(lines: Line[], at: number, turn: UserTurn, conversation: Conversa
 }
 
 /** The turn whose condition the user's words meet; the latest words first, as messages may have been folded together. */
-function findByCondition(
-  script: Script,
-  turn: UserTurn,
-  conversation: Conversation,
-  latest = turn.blocks.length,
-): number {
-  for (const block of turn.blocks.slice(-latest).toReversed()) {
+function findByCondition(script: Script, turn: UserTurn, conversation: Conversation): number {
+  for (const block of turn.blocks.toReversed()) {
     const alone = { blocks: [block], replies: [] };
     const found = script.turns.findIndex(({ when }) => when && holds(when, alone, conversation));
     if (found !== -1) return found;
