@@ -9,13 +9,16 @@ import { Client, Connection } from '@temporalio/client';
 import type { SessionClient } from '../../client/session.ts';
 import { createSessionClient } from '../../client/temporal-session-client.ts';
 import { type Rehearsal, type RehearsalFile, startRehearsal } from '../../rehearsal/rehearsal.ts';
+import { createGvisorHands } from '../../sandbox/gvisor/hands.ts';
 import type { Blobs } from '../../store/blobs/blobs.ts';
 import { openLocalBlobs } from '../../store/blobs/local.ts';
 import { type Database, migrateDatabase, openDatabase } from '../../store/database.ts';
 import type { LogStore } from '../../store/log.ts';
 import { createLogStore } from '../../store/log-postgres.ts';
+import { homeLayout } from '../../workers/data-folder.ts';
 import { freePort } from '../../workers/free-port.ts';
-import { findTemporal } from '../../workers/programs/find-program.ts';
+import { cacheFolder } from '../../workers/programs/cache.ts';
+import { findRunsc, findTemporal } from '../../workers/programs/find-program.ts';
 import { startTemporalDevServer, type TemporalDevServer } from '../../workers/temporal-dev-server.ts';
 import { createDatabase, startTemporaryPostgres } from './postgres.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
@@ -31,6 +34,8 @@ export interface Stack {
   log: LogStore;
   blobs: Blobs;
   brain: WorkerProcess;
+  /** @throws when the stack was started without hands. */
+  readonly hands: WorkerProcess;
   /** Environment of workers, to start further ones. */
   workerEnv: Record<string, string>;
   stop(): Promise<void>;
@@ -39,6 +44,8 @@ export interface Stack {
 export interface StackOptions {
   /** Answers at once unless the script says otherwise. */
   script: RehearsalFile;
+  /** Start a hands worker with gVisor sandboxes. */
+  hands?: boolean;
   /** More environment for the workers. */
   env?: Record<string, string>;
 }
@@ -90,7 +97,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       MODEL_AUTH: 'x-api-key',
     });
     undo.push(() => brain.stop());
+    let hands: WorkerProcess | undefined;
+    if (options.hands) {
+      const runsc = await findRunsc({ onProgress: (line) => console.log(line) });
+      undo.push(() => releaseSandboxes(home, runsc));
+      hands = await startWorkerProcess('hands.ts', { ...workerEnv, LONGHAND_RUNSC: runsc });
+      undo.push(async () => hands?.stop());
+    }
     return {
+      get hands() {
+        if (!hands) throw new Error('This stack was started without hands.');
+        return hands;
+      },
       home,
       databaseUrl,
       database,
@@ -108,4 +126,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** Sandboxes outlive their worker: what a test leaves is removed by a provider over the same folder. */
+async function releaseSandboxes(home: string, runsc: string): Promise<void> {
+  const provider = createGvisorHands({
+    runsc,
+    nodeBinary: process.execPath,
+    stateDir: join(homeLayout(home).hands, 'gvisor'),
+    cacheDir: cacheFolder(),
+    checkpoints: { put: () => Promise.reject(new Error('not here')), get: () => Promise.reject(new Error('not here')) },
+  });
+  await provider.releaseAll();
+  await provider.close();
 }
