@@ -53,7 +53,9 @@ export function createSessionFiles(
         args: [input],
       })) as T;
     } catch (error) {
-      throw error instanceof WorkflowFailedError ? new Error(rootMessage(error)) : error;
+      throw error instanceof WorkflowFailedError
+        ? new Error(`${path} in the sandbox of ${sessionId}: ${rootMessage(error)}`)
+        : error;
     }
   }
 

@@ -3,7 +3,7 @@ import type { BetaEnvironment } from '@anthropic-ai/sdk/resources/beta/environme
 import { and, desc, eq, isNull } from 'drizzle-orm';
 import type { Queries } from './database.ts';
 import { after, type Position } from './pages.ts';
-import { environments, sessions } from './schema.ts';
+import { environments } from './schema.ts';
 
 export type Environment = BetaEnvironment;
 
@@ -36,12 +36,6 @@ export async function saveEnvironment(db: Queries, workspaceId: string, environm
     .update(environments)
     .set({ body: environment, archivedAt: archived_at === null ? null : new Date(archived_at) })
     .where(and(eq(environments.id, id), eq(environments.workspaceId, workspaceId)));
-}
-
-/** True when a session refers to the environment. */
-export async function environmentInUse(db: Queries, id: string): Promise<boolean> {
-  const rows = await db.select({ id: sessions.id }).from(sessions).where(eq(sessions.environmentId, id)).limit(1);
-  return rows.length > 0;
 }
 
 export async function deleteEnvironment(db: Queries, workspaceId: string, id: string): Promise<void> {

@@ -1,7 +1,6 @@
 /** Session rows and the agent snapshots of each session. Status, usage and the like are written by the log store. */
-import { and, asc, desc, eq, gt, inArray, isNull, lt, max, ne, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNull, lt, max, ne, type SQL } from 'drizzle-orm';
 import type { SessionAgent, SessionStatus } from '../events/wire.ts';
-import type { SessionInput } from '../workflows/contract.ts';
 import type { Queries } from './database.ts';
 import { after, type Order, type Position, type TimeRange, within } from './pages.ts';
 import { logEntries, logHeads, segments, sessionAgents, sessions } from './schema.ts';
@@ -150,7 +149,7 @@ export async function sessionsOfEnvironment(db: Queries, environmentId: string, 
   const rows = await db
     .select({ id: sessions.id })
     .from(sessions)
-    .where(and(eq(sessions.environmentId, environmentId), gt(sessions.createdAt, new Date(0))))
+    .where(eq(sessions.environmentId, environmentId))
     .orderBy(desc(sessions.createdAt))
     .limit(limit);
   return rows.map((row) => row.id);

@@ -1,11 +1,11 @@
 /** Process entry of the brain: `longhand brain`, or a child of `longhand dev`. Settings come from the environment. */
-import { join } from 'node:path';
 import { startBrain } from './brain-worker.ts';
+import { homeLayout } from './data-folder.ts';
 import { loadModels } from './models-file.ts';
-import { runUntilSignalled } from './process-life.ts';
+import { runWorkerProcess } from './process-life.ts';
 import { readSettings } from './settings.ts';
 
-await runUntilSignalled('brain', async (log) => {
+await runWorkerProcess('brain', async (log) => {
   const settings = readSettings(process.env);
   const { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: temporalAddress } = settings;
   if (!databaseUrl) throw new Error('The brain needs DATABASE_URL. `longhand dev` sets it for its own.');
@@ -15,7 +15,7 @@ await runUntilSignalled('brain', async (log) => {
     temporalAddress,
     namespace: settings.TEMPORAL_NAMESPACE,
     databaseUrl,
-    blobFolder: join(settings.LONGHAND_HOME, 'blobs'),
+    blobFolder: homeLayout(settings.LONGHAND_HOME).blobs,
     model: {
       baseUrl: settings.MODEL_BASE_URL,
       apiKey: settings.MODEL_API_KEY ?? '',

@@ -13,9 +13,13 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'run everything on this machine until it is stopped (npm start)',
     load: async () => (await import('./dev-command.ts')).devCommand,
   },
+  obtain: {
+    summary: 'find, download or build temporal and runsc now, and print where they are',
+    load: async () => (await import('./obtain-command.ts')).obtainCommand,
+  },
   demo: {
     summary: 'show one durable session from start to end (npm run demo)',
-    load: async () => (await outside('../examples/demo.ts')).demoCommand,
+    load: async () => (await import('./demo-command.ts')).demoCommand,
   },
   keys: {
     summary: 'create, list and revoke API keys',
@@ -27,14 +31,9 @@ const COMMANDS: Record<string, Entry> = {
   },
   sessions: {
     summary: 'files list|get: bring files out of a session’s sandbox',
-    load: async () => (await outside('../client/sessions-command.ts')).sessionsCommand,
+    load: async () => (await import('./sessions-command.ts')).sessionsCommand,
   },
 };
-
-/** Rooms that export a command by its name. */
-async function outside(path: string): Promise<Record<string, Command>> {
-  return (await import(new URL(path, import.meta.url).href)) as Record<string, Command>;
-}
 
 /** @returns the exit code: 0 done, 1 failed, 2 not usable here or used wrongly. Never throws. */
 export async function main(args: string[]): Promise<number> {

@@ -17,7 +17,8 @@ interface Identity {
 export async function recordChild(folder: string, name: string, pid: number): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const started = await startOf(pid);
-  if (started !== undefined) await writeFile(file(folder, name), `${JSON.stringify({ pid, started })}\n`, { mode: 0o600 });
+  if (started !== undefined)
+    await writeFile(file(folder, name), `${JSON.stringify({ pid, started })}\n`, { mode: 0o600 });
 }
 
 export async function forgetChild(folder: string, name: string): Promise<void> {

@@ -5,7 +5,7 @@ import type { RunningWorker } from './brain-worker.ts';
  * Starts a worker and runs it until SIGTERM or SIGINT; then it takes no new work, lets activities finish or hand over
  * within 30 s, and exits 0. Exits 1, with one line on stderr, when it cannot start or fails.
  */
-export async function runUntilSignalled(
+export async function runWorkerProcess(
   name: string,
   start: (log: (message: string) => void) => Promise<RunningWorker>,
 ): Promise<void> {
@@ -13,9 +13,12 @@ export async function runUntilSignalled(
   try {
     const worker = await start(log);
     process.stdout.write(`${name} ready\n`);
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // `disconnect`: the parent is gone, whatever it died of; its next start makes a new child.
+    for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
       process.once(signal, () => void worker.stop().catch((error: unknown) => log(messageOf(error))));
     }
+    // A listener for `disconnect` alone would keep this process alive after its work.
+    process.channel?.unref();
     await worker.done;
   } catch (error) {
     log(messageOf(error));

@@ -1,0 +1,72 @@
+/**
+ * The environments of the children. Nothing is inherited: the brain gets the model key and the database, the hands get
+ * neither. The names are those of docs/settings.md, so that each part runs alone with the same variables.
+ */
+import type { HomeLayout } from './data-folder.ts';
+import type { Settings } from './settings.ts';
+
+/** What the environment of every child has. */
+const COMMON = ['HOME', 'LANG', 'TMPDIR', 'XDG_CACHE_HOME'];
+/** For reaching a model provider from inside a company. */
+const NETWORK = ['HTTPS_PROXY', 'https_proxy', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'];
+
+export interface TemporalPlace {
+  address: string;
+  namespace: string;
+}
+
+export function temporalServerEnv(env: NodeJS.ProcessEnv): Record<string, string> {
+  return pick(env, COMMON);
+}
+
+export function brainEnv(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  layout: HomeLayout,
+  temporal: TemporalPlace,
+  databaseUrl: string,
+): Record<string, string> {
+  const proxied = env.HTTPS_PROXY || env.https_proxy;
+  return defined({
+    ...pick(env, [...COMMON, ...NETWORK]),
+    // Node's fetch looks at HTTPS_PROXY only when it is told to.
+    NODE_USE_ENV_PROXY: proxied ? '1' : undefined,
+    NO_PROXY: proxied ? [env.NO_PROXY ?? env.no_proxy, 'localhost,127.0.0.1,::1'].filter(Boolean).join(',') : undefined,
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+    DATABASE_URL: databaseUrl,
+    LONGHAND_HOME: layout.home,
+    MODEL_BASE_URL: settings.MODEL_BASE_URL,
+    MODEL_API_KEY: settings.MODEL_API_KEY,
+    MODEL_AUTH: settings.MODEL_AUTH,
+    MODEL_VERSION: settings.MODEL_VERSION,
+    MODEL_HEADERS: JSON.stringify(settings.MODEL_HEADERS),
+    LONGHAND_MODELS: settings.LONGHAND_MODELS,
+  });
+}
+
+export function handsEnv(
+  settings: Settings,
+  env: NodeJS.ProcessEnv,
+  layout: HomeLayout,
+  temporal: TemporalPlace,
+  runsc: string,
+): Record<string, string> {
+  return defined({
+    // systemd's slices and the sockets' folder need the last two; PATH is for tar, mount and their like.
+    ...pick(env, [...COMMON, 'PATH', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']),
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+    LONGHAND_HOME: layout.home,
+    LONGHAND_RUNSC: runsc,
+    LONGHAND_ROOTFS: settings.LONGHAND_ROOTFS,
+  });
+}
+
+function pick(env: NodeJS.ProcessEnv, names: string[]): Record<string, string> {
+  return defined(Object.fromEntries(names.map((name) => [name, env[name]])));
+}
+
+function defined(env: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
