@@ -22,6 +22,8 @@ export interface ProcessOptions {
   onLine: (line: string) => void;
   /** An IPC channel: the child sees `disconnect` when this process dies, however it dies (see child.ts). */
   ipc?: boolean;
+  /** Gets the process id at once, before anything else happens. */
+  onSpawn?: (pid: number) => void;
   /** How long SIGTERM may take until SIGKILL follows, ms. */
   stopMs: number;
 }
@@ -39,6 +41,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     // Ctrl-C on a terminal reaches a whole process group: children are stopped by us, in order, instead.
     detached: true,
   });
+  if (child.pid !== undefined) options.onSpawn?.(child.pid);
   for (const stream of [child.stdout, child.stderr]) {
     if (stream) createInterface({ input: stream }).on('line', options.onLine);
   }

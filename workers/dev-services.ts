@@ -39,7 +39,7 @@ export function postgresService({ layout, onLog }: DevPlan): Service {
 export function temporalService({ layout, programs, temporal, env, onLog }: DevPlan): Service {
   return {
     name: 'temporal',
-    start: () =>
+    start: (onSpawn) =>
       startTemporalDevServer({
         program: programs.temporal,
         dbFile: layout.temporal,
@@ -47,6 +47,7 @@ export function temporalService({ layout, programs, temporal, env, onLog }: DevP
         uiPort: temporal.uiPort,
         namespace: temporal.namespace,
         env: temporalServerEnv(env),
+        onSpawn,
         onLine: (line) => onLog('temporal', line),
       }),
   };
@@ -55,10 +56,11 @@ export function temporalService({ layout, programs, temporal, env, onLog }: DevP
 export function brainService({ settings, env, layout, temporal, databaseUrl, onLog }: DevPlan): Service {
   return {
     name: 'brain',
-    start: () =>
+    start: (onSpawn) =>
       startWorker({
         name: 'brain',
         env: brainEnv(settings, env, layout, temporal, databaseUrl),
+        onSpawn,
         onLine: (line) => onLog('brain', line),
       }),
   };
@@ -67,10 +69,11 @@ export function brainService({ settings, env, layout, temporal, databaseUrl, onL
 export function handsService({ settings, env, layout, temporal, programs, onLog }: DevPlan): Service {
   return {
     name: 'hands',
-    start: () =>
+    start: (onSpawn) =>
       startWorker({
         name: 'hands',
         env: handsEnv(settings, env, layout, temporal, programs.runsc),
+        onSpawn,
         onLine: (line) => onLog('hands', line),
       }),
   };

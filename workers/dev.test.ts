@@ -71,7 +71,8 @@ function apiUrl(): string {
 
 async function health(): Promise<{ status: number; parts: Record<string, { ok: boolean; reason?: string }> }> {
   const answer = await fetch(`${apiUrl()}/healthz`);
-  return { status: answer.status, ...((await answer.json()) as { parts: Record<string, { ok: boolean }> }) };
+  const body = (await answer.json()) as { parts: Record<string, { ok: boolean; reason?: string }> };
+  return { status: answer.status, parts: body.parts };
 }
 
 async function healthy(): Promise<void> {
@@ -129,7 +130,7 @@ test('the brain has the model key and the database, the hands have neither, nobo
   const { brain, hands, temporal } = await pids();
   const environ = async (pid?: number) => (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
   const [ofBrain, ofHands, ofTemporal] = await Promise.all([brain, hands, temporal].map(environ));
-  expect(ofBrain?.join('\n')).toMatch(/MODEL_API_KEY=model-secret[\s\S]*|DATABASE_URL=/);
+  expect(ofBrain).toContain('MODEL_API_KEY=model-secret');
   expect(ofBrain?.some((entry) => entry.startsWith('DATABASE_URL='))).toBe(true);
   for (const env of [ofHands, ofTemporal]) {
     expect(env?.filter((entry) => /^(MODEL_|DATABASE_|LONGHAND_API_KEY)/.test(entry))).toEqual([]);

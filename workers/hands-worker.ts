@@ -24,7 +24,8 @@ export async function startHands(options: HandsOptions): Promise<RunningWorker> 
     activities: { ...createHandsActivities(options.hands, options.blobs) },
     maxConcurrentActivityTaskExecutions: 200,
     maxHeartbeatThrottleInterval: '1s',
-    shutdownGraceTime: '30s',
+    // A running call is in its sandbox's journal: the next worker attaches to it, so there is nothing to wait for.
+    shutdownGraceTime: '2s',
   });
   const done = worker.run().finally(async () => {
     await connection.close();

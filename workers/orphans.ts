@@ -2,7 +2,8 @@
  * Children that outlived a parent which was ended by SIGKILL. Each child has a file with its process id and the moment
  * it started, as the kernel counts it: a process that got the same id later is never taken for it.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const TERM_MS = 5_000;
@@ -13,12 +14,12 @@ interface Identity {
   started: string;
 }
 
-/** Remembers a child. */
-export async function recordChild(folder: string, name: string, pid: number): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const started = await startOf(pid);
-  if (started !== undefined)
-    await writeFile(file(folder, name), `${JSON.stringify({ pid, started })}\n`, { mode: 0o600 });
+/** Remembers a child, at once: the file is there when this returns. */
+export function recordChild(folder: string, name: string, pid: number): void {
+  const started = startOf(pid);
+  if (started === undefined) return;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(file(folder, name), `${JSON.stringify({ pid, started })}\n`, { mode: 0o600 });
 }
 
 export async function forgetChild(folder: string, name: string): Promise<void> {
@@ -28,7 +29,7 @@ export async function forgetChild(folder: string, name: string): Promise<void> {
 /** Process id of a child that runs now, e.g. to kill it in a demonstration. */
 export async function childPid(folder: string, name: string): Promise<number | undefined> {
   const identity = await readIdentity(folder, name);
-  return identity && (await isAlive(identity)) ? identity.pid : undefined;
+  return identity && isAlive(identity) ? identity.pid : undefined;
 }
 
 /**
@@ -50,11 +51,11 @@ async function endOrphan(folder: string, name: string): Promise<boolean> {
     ['SIGTERM', TERM_MS],
     ['SIGKILL', TERM_MS],
   ] as const) {
-    if (identity === undefined || !(await isAlive(identity))) break;
+    if (identity === undefined || !isAlive(identity)) break;
     found = true;
     process.kill(identity.pid, signal);
     const deadline = Date.now() + patience;
-    while (Date.now() < deadline && (await isAlive(identity))) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (Date.now() < deadline && isAlive(identity)) await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await forgetChild(folder, name);
   return found;
@@ -73,18 +74,18 @@ async function readIdentity(folder: string, name: string): Promise<Identity | un
   }
 }
 
-async function isAlive(identity: Identity): Promise<boolean> {
-  return (await startOf(identity.pid)) === identity.started;
+function isAlive(identity: Identity): boolean {
+  return startOf(identity.pid) === identity.started;
 }
 
 /** undefined for a process that is gone, or that has ended and only waits for its parent to notice. */
-async function startOf(pid: number): Promise<string | undefined> {
+function startOf(pid: number): string | undefined {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name, in parentheses, may hold spaces and parentheses itself.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     return `${boot}:${fields[19]}`;
   } catch {
     return undefined;

@@ -9,6 +9,7 @@ export async function runWorkerProcess(
   name: string,
   start: (log: (message: string) => void) => Promise<RunningWorker>,
 ): Promise<void> {
+  const hasParent = process.connected === true;
   const log = (message: string) => process.stderr.write(`${name}: ${message}\n`);
   try {
     const worker = await start(log);
@@ -19,6 +20,8 @@ export async function runWorkerProcess(
     }
     // A listener for `disconnect` alone would keep this process alive after its work.
     process.channel?.unref();
+    // The parent may have died while this started, before anything listened.
+    if (hasParent && !process.connected) await worker.stop();
     await worker.done;
   } catch (error) {
     log(messageOf(error));

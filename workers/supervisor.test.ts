@@ -22,15 +22,22 @@ afterEach(async () => {
   await rm(runFolder, { recursive: true, force: true });
 });
 
-async function sleeper(): Promise<Running> {
-  return await startProcess({ command: '/bin/sleep', args: ['600'], env: {}, onLine: () => undefined, stopMs: 1_000 });
+async function sleeper(onSpawn?: (pid: number) => void): Promise<Running> {
+  return await startProcess({
+    onSpawn,
+    command: '/bin/sleep',
+    args: ['600'],
+    env: {},
+    onLine: () => undefined,
+    stopMs: 1_000,
+  });
 }
 
 function service(name: string): Service {
   return {
     name,
-    start: async () => {
-      const running = await sleeper();
+    start: async (onSpawn) => {
+      const running = await sleeper(onSpawn);
       order.push(`start ${name}`);
       const stop = async () => {
         order.push(`stop ${name}`);
@@ -97,7 +104,7 @@ test('an orphan is ended, and a process that only has its number is not', async 
   const orphan = await sleeper();
   const stranger = await sleeper();
   try {
-    await recordChild(runFolder, 'orphan', orphan.pid);
+    recordChild(runFolder, 'orphan', orphan.pid);
     const old = { pid: stranger.pid, started: 'an-earlier-boot:12345' };
     await writeFile(join(runFolder, 'stranger.pid'), JSON.stringify(old));
     await writeFile(join(runFolder, 'garbage.pid'), 'not a process file');

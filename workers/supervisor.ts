@@ -10,8 +10,12 @@ const HEALTHY_MS = 30_000;
 export interface Service {
   /** Also the name of its process file. */
   name: string;
-  /** Starts it and resolves when it is ready for those that come after it. Called again after each death. */
-  start(): Promise<Running>;
+  /**
+   * Starts it and resolves when it is ready for those that come after it. Called again after each death.
+   * @param onSpawn - to be called as soon as there is a process: one that is killed with its parent while it still gets
+   *   ready is an orphan too.
+   */
+  start(onSpawn: (pid: number) => void): Promise<Running>;
   /** It finds what an earlier run left of it by itself, and gets no process file. */
   clearsItself?: true;
 }
@@ -105,8 +109,9 @@ async function keepRunning(service: Service, options: SupervisorOptions): Promis
 
 async function startOnce(service: Service, options: SupervisorOptions): Promise<Running> {
   const since = Date.now();
-  const running = await service.start();
-  if (!service.clearsItself) await recordChild(options.runFolder, service.name, running.pid);
+  const running = await service.start((pid) => {
+    if (!service.clearsItself) recordChild(options.runFolder, service.name, pid);
+  });
   options.onEvent({ kind: 'started', name: service.name, pid: running.pid, ms: Date.now() - since });
   return running;
 }

@@ -36,6 +36,8 @@ export interface TemporalDevServerOptions {
   /** The child's environment; it needs HOME. */
   env: Record<string, string>;
   onLine: (line: string) => void;
+  /** Gets the process id at once. */
+  onSpawn?: (pid: number) => void;
 }
 
 export interface TemporalDevServer extends Running {
@@ -61,6 +63,7 @@ export async function startTemporalDevServer(options: TemporalDevServerOptions):
     args: serverArguments(options),
     env: options.env,
     stopMs: STOP_MS,
+    onSpawn: options.onSpawn,
     onLine: (line) => {
       lastLines.push(line);
       if (lastLines.length > 20) lastLines.shift();

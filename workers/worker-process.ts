@@ -12,10 +12,12 @@ export interface WorkerProcessOptions {
   name: 'brain' | 'hands';
   env: Record<string, string>;
   onLine(line: string): void;
+  /** Gets the process id at once. */
+  onSpawn(pid: number): void;
 }
 
 /** @throws Error with the worker's last words when it ends before it is ready. */
-export async function startWorker({ name, env, onLine }: WorkerProcessOptions): Promise<Running> {
+export async function startWorker({ name, env, onLine, onSpawn }: WorkerProcessOptions): Promise<Running> {
   const lastLines: string[] = [];
   let ready = () => {};
   const isReady = new Promise<true>((resolve) => {
@@ -26,6 +28,7 @@ export async function startWorker({ name, env, onLine }: WorkerProcessOptions): 
     args: [fileURLToPath(new URL(`./${name}.ts`, import.meta.url))],
     env,
     ipc: true,
+    onSpawn,
     stopMs: STOP_MS,
     onLine: (line) => {
       if (line === `${name} ready`) return ready();
