@@ -8,7 +8,7 @@ import { agentRoutes } from './agents.ts';
 import { apiVersion, authentication } from './auth.ts';
 import { type ApiDeps, type Env, makeId } from './context.ts';
 import { environmentRoutes } from './environments.ts';
-import { ApiError, ensureApiError, errorBody } from './errors.ts';
+import { ApiError, ensureApiError, errorBody, loggable } from './errors.ts';
 import { eventRoutes } from './events.ts';
 import { healthRoute } from './health.ts';
 import { modelRoutes } from './models.ts';
@@ -34,7 +34,8 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
   app.use(requestLog(deps));
   app.onError((thrown, c) => {
     const error = ensureApiError(thrown);
-    if (error.status >= 500) deps.log.error({ err: thrown, request_id: c.get('requestId') }, 'request failed');
+    if (error.status >= 500)
+      deps.log.error({ err: loggable(thrown), request_id: c.get('requestId') }, 'request failed');
     if (error.retry !== undefined) c.header('x-should-retry', String(error.retry));
     return c.json(errorBody(error, c.get('requestId')), error.status);
   });

@@ -1,4 +1,5 @@
 /** What the routes work with: the parts they are given, and the request at hand. */
+import type { ModelInfo } from '@anthropic-ai/sdk/resources/models';
 import type { Context } from 'hono';
 import type { Logger } from 'pino';
 import type { SessionClient } from '../client/session.ts';
@@ -11,10 +12,18 @@ import type { LogStore } from '../store/log.ts';
 import type { SessionSettings } from '../workflows/contract.ts';
 import type { StreamTimes } from './live.ts';
 
+/** A model as `GET /v1/models` shows it; what is not known is shown as unknown. */
+export interface CatalogueModel extends ModelSpec {
+  displayName?: string;
+  line?: ModelInfo['line'];
+  /** RFC 3339 */
+  createdAt?: string;
+}
+
 /** The models that agents may name. */
 export interface ModelCatalogue {
-  /** Those that the operator or Longhand knows, for `GET /v1/models`. */
-  known(): ModelSpec[];
+  /** Those that the operator or Longhand knows, newest first. */
+  known(): CatalogueModel[];
   /** Every id has a spec: unknown ones get stated defaults. */
   find(id: string): ModelSpec;
 }
@@ -39,6 +48,8 @@ export interface ApiSettings {
   handsQueue: string;
   /** Harness of new sessions. */
   harness: string;
+  /** Longest that a request may take, ms; default 60 s. A retry then joins what is still going on. */
+  handlerMs?: number;
   /** How streams keep time; tests are in a hurry. */
   streams?: Partial<StreamTimes>;
 }

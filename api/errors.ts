@@ -77,9 +77,39 @@ export function ensureApiError(error: unknown): ApiError {
     return invalid('', `Session ${error.sessionId} has ended; it takes no more events.`);
   }
   if (error instanceof BlobMissingError) return new ApiError(500, 'api_error', error.message, { retry: false });
+  const away = whatIsAway(error);
+  if (away)
+    return new ApiError(503, 'api_error', `${away} cannot be reached right now; repeating the request is safe.`);
   return new ApiError(
     500,
     'api_error',
     'Internal error; the log of the api process has the cause under this request id.',
   );
+}
+
+/**
+ * An error as the log may hold it: messages of failed queries name their values, and those are what clients sent.
+ */
+export function loggable(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { name: typeof error };
+  if (error.message.startsWith('Failed query') && error.cause) return loggable(error.cause);
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return { name: error.name, message: error.message, code: Reflect.get(error, 'code'), at: frames.slice(0, 8) };
+}
+
+/** gRPC: deadline exceeded, unavailable. */
+const GRPC_AWAY = [4, 14];
+/** Sockets that nobody listens on, and PostgreSQL's words for starting, stopping and full. */
+const DATABASE_AWAY = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', '57P01', '57P02', '57P03', '53300', '08006'];
+
+/** Names the part that a failure came from, when it is one that comes back. */
+function whatIsAway(error: unknown): string | undefined {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    const code: unknown = Reflect.get(cause, 'code');
+    if (typeof code === 'number' && GRPC_AWAY.includes(code)) return 'Temporal';
+    const call: unknown = Reflect.get(cause, 'syscall');
+    if (typeof code === 'string' && DATABASE_AWAY.includes(code) && call !== 'open') return 'The database';
+    if (cause.message.includes('timeout exceeded when trying to connect')) return 'The database';
+  }
+  return undefined;
 }

@@ -18,8 +18,11 @@ export interface Frames {
   end(): void;
 }
 
-/** @param slowMs - a client that leaves the buffer full for so long is cut off. */
-export function createFrames(slowMs: number): Frames {
+/**
+ * @param slowMs - a client that leaves the buffer full for so long is cut off.
+ * @param cut - closes its connection: what is buffered for it will never be read.
+ */
+export function createFrames(slowMs: number, cut: () => void): Frames {
   const over = new AbortController();
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let room = Promise.withResolvers<void>();
@@ -46,8 +49,8 @@ export function createFrames(slowMs: number): Frames {
       if (hasRoom()) return;
       room = Promise.withResolvers();
       const slow = setTimeout(() => {
-        controller?.error(new Error('The client did not read for too long.'));
         over.abort();
+        cut();
       }, slowMs);
       await room.promise;
       clearTimeout(slow);
@@ -61,7 +64,7 @@ export function createFrames(slowMs: number): Frames {
 }
 
 /** @param seq - sent as the frame's id, where a client may resume. */
-export function frame(event: { type: string }, seq?: number): string {
+export function frame(event: { type: string; error?: unknown }, seq?: number): string {
   const id = seq === undefined ? '' : `id: ${seq}\n`;
   return `${id}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

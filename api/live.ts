@@ -5,8 +5,10 @@
 import type { Note } from '../events/bus.ts';
 import { isEventEntry, type LogEntry } from '../events/entry.ts';
 import type { SessionEvent } from '../events/wire.ts';
-import { internalize } from '../store/blobs/parts.ts';
+import { BlobCorruptError, BlobMissingError } from '../store/blobs/blobs.ts';
+import { internalize, PartPathError } from '../store/blobs/parts.ts';
 import { findSessionRow } from '../store/sessions.ts';
+import { loggable } from './errors.ts';
 import { createFrames, type Frames, frame } from './frames.ts';
 import { createPreviews, type DeltaType, type PreviewNote } from './previews.ts';
 import { deletedEvent } from './session-life.ts';
@@ -37,12 +39,14 @@ export interface LiveOptions {
   from?: number;
   deltas: ReadonlySet<DeltaType>;
   times: StreamTimes;
+  /** Closes the client's connection. */
+  cut(): void;
 }
 
 /** Resolves once listening and positioned: whatever is written to the log from then on will be sent. */
 export async function openLive(parts: SessionParts, options: LiveOptions): Promise<Frames> {
   const { bus, logStore, log } = parts.deps;
-  const frames = createFrames(options.times.slowMs);
+  const frames = createFrames(options.times.slowMs, options.cut);
   const previews = createPreviews(options.deltas);
   const waiting: PreviewNote[] = [];
   const nudge = createNudge();
@@ -87,7 +91,11 @@ export async function openLive(parts: SessionParts, options: LiveOptions): Promi
         try {
           if (await sendLog()) return;
         } catch (error) {
-          log.warn({ err: error, session: options.session }, 'a stream could not read the log; it looks again');
+          if (isDamage(error)) return await endDamaged(error);
+          log.warn(
+            { err: loggable(error), session: options.session },
+            'a stream could not read the log; it looks again',
+          );
         }
       }
       for (let note = waiting.shift(); note; note = waiting.shift()) await sendPreviews(note);
@@ -144,6 +152,13 @@ export async function openLive(parts: SessionParts, options: LiveOptions): Promi
     return true;
   }
 
+  /** Waiting would not mend it: the client is told, and can list around it. */
+  async function endDamaged(error: Error): Promise<void> {
+    log.error({ err: loggable(error), session: options.session }, 'a stream met a damaged entry');
+    await frames.send(frame({ type: 'error', error: { type: 'api_error', message: error.message } }));
+    frames.end();
+  }
+
   async function isGone(): Promise<boolean> {
     if ((await logStore.head(options.session, options.thread)) >= 0) return false;
     return (await findSessionRow(parts.deps.database.orm, options.session)) === undefined;
@@ -155,6 +170,10 @@ export async function openLive(parts: SessionParts, options: LiveOptions): Promi
       else previews.shed();
     }
   }
+}
+
+function isDamage(error: unknown): error is Error {
+  return error instanceof BlobMissingError || error instanceof BlobCorruptError || error instanceof PartPathError;
 }
 
 /** Wakes one waiter; a nudge that comes while nobody waits is kept. */

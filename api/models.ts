@@ -1,8 +1,8 @@
 /** `GET /v1/models`: what the catalogue holds, in the pages of the Models API. */
 import type { ModelInfo } from '@anthropic-ai/sdk/resources/models';
 import { z } from '@hono/zod-openapi';
-import type { ModelSpec } from '../harness/model-spec.ts';
 import { id, limit, repeated } from './common.ts';
+import type { CatalogueModel } from './context.ts';
 import { invalid, notFound } from './errors.ts';
 import { type Route, route } from './route.ts';
 
@@ -63,19 +63,19 @@ export function modelRoutes(): Route[] {
 }
 
 /** What the catalogue does not say is false or null. */
-function modelInfo(spec: ModelSpec): ModelInfo {
+function modelInfo(spec: CatalogueModel): ModelInfo {
   const support = (supported: boolean) => ({ supported });
   const effort = (level: string) => support(spec.efforts.includes(level));
   const thinks = spec.thinking === 'adaptive';
   return {
     id: spec.id,
     type: 'model',
-    display_name: spec.id,
-    created_at: '1970-01-01T00:00:00Z',
+    display_name: spec.displayName ?? spec.id,
+    created_at: spec.createdAt ?? '1970-01-01T00:00:00Z',
     deprecated_at: null,
     retires_at: null,
     lifecycle: 'active',
-    line: (spec.id.match(/haiku|sonnet|opus|fable|mythos/)?.[0] ?? null) as ModelInfo['line'],
+    line: spec.line ?? null,
     max_input_tokens: spec.window,
     max_tokens: spec.maxOutput,
     capabilities: {

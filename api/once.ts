@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
 import { claim, forgetRequest, lockOutcome, recordDelivery, recordOutcome } from '../store/idempotency.ts';
 import { type ApiDeps, type Env, makeId, type Request } from './context.ts';
-import { ApiError, invalid } from './errors.ts';
+import { ApiError, invalid, loggable } from './errors.ts';
 
 /**
  * How a repeat is made harmless.
@@ -28,13 +28,16 @@ export function createOnce(deps: ApiDeps) {
   /** Frees the request when its connection ends, and notes when the answer has gone out in full. */
   function watchDelivery(c: Context<Env>, effectId: string, answered: Promise<boolean>): void {
     busy.add(effectId);
-    const ended = async (whole: boolean) => {
+    const ended = async (delivered: boolean) => {
       busy.delete(effectId);
-      if (whole && (await answered)) await recordDelivery(orm, effectId, new Date(deps.now()));
+      if (delivered && (await answered)) await recordDelivery(orm, effectId, new Date(deps.now()));
     };
-    const logged = (error: unknown) => deps.log.warn({ err: error }, 'an answer could not be marked as delivered');
+    const logged = (error: unknown) =>
+      deps.log.warn({ err: loggable(error) }, 'an answer could not be marked as delivered');
     const { outgoing } = c.env ?? {};
-    if (outgoing) outgoing.once('close', () => void ended(outgoing.writableFinished).catch(logged));
+    // An answer that says "try again" is none: its retry must find the row.
+    const whole = () => outgoing?.writableFinished === true && outgoing.statusCode < 500;
+    if (outgoing) outgoing.once('close', () => void ended(whole()).catch(logged));
     else void answered.then(() => ended(true)).catch(logged);
   }
 

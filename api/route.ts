@@ -8,7 +8,7 @@ import { parseBody, readBody } from './json.ts';
 import type { createOnce, Once } from './once.ts';
 import { check } from './validation.ts';
 
-/** Longest that a handler may take, ms; a retry then joins what is still going on. */
+/** Longest that a handler may take, ms. */
 const HANDLER_MS = 60_000;
 
 export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodType = z.ZodType> {
@@ -46,7 +46,7 @@ export function mount(
     const { method, path } = spec;
     describe(app, spec);
     app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
-      const answer = await withDeadline(answerOf(spec, deps, once, c));
+      const answer = await withDeadline(answerOf(spec, deps, once, c), deps.settings.handlerMs ?? HANDLER_MS);
       return answer instanceof Response ? answer : c.body(answer, 200, { 'content-type': 'application/json' });
     });
   }
@@ -75,18 +75,12 @@ async function answerOf(
   return answer instanceof Response ? answer : JSON.stringify(answer);
 }
 
-async function withDeadline<T>(work: Promise<T>): Promise<T> {
+async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(
-        new ApiError(
-          504,
-          'timeout_error',
-          `The request took longer than ${HANDLER_MS / 1000} s; repeating it is safe.`,
-        ),
-      );
-    }, HANDLER_MS);
+      reject(new ApiError(504, 'timeout_error', `The request took longer than ${ms / 1000} s; repeating it is safe.`));
+    }, ms);
   });
   try {
     return await Promise.race([work, deadline]);

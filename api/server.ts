@@ -4,6 +4,7 @@ import { createAdaptorServer } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
 import { createApi } from './app.ts';
 import type { ApiDeps } from './context.ts';
+import { loggable } from './errors.ts';
 import { checkBindAddress, isLoopback } from './safety.ts';
 import { createSessionParts } from './session-parts.ts';
 
@@ -18,6 +19,7 @@ const MAX_CONNECTIONS = 10_000;
 const SWEEP_MS = 30_000;
 /** Requests under way may end; after this they are cut. */
 const CLOSE_MS = 5_000;
+const IDLE_LOOK_MS = 20;
 
 export interface ApiServer {
   /** `http://127.0.0.1:8787` */
@@ -46,7 +48,7 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     await parts.life.sweep();
   };
   const sweepQuietly = () =>
-    void sweep().catch((error: unknown) => deps.log.warn({ err: error }, 'housekeeping failed'));
+    void sweep().catch((error: unknown) => deps.log.warn({ err: loggable(error) }, 'housekeeping failed'));
   const timer = setInterval(sweepQuietly, SWEEP_MS);
   sweepQuietly();
 
@@ -56,9 +58,11 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const stream of parts.streams) stream.end();
     const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
-    if ('closeIdleConnections' in server) server.closeIdleConnections();
+    // A connection is idle only once its answer has gone out.
+    const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), IDLE_LOOK_MS);
     await closed;
     clearTimeout(cut);
+    clearInterval(idle);
   };
   const { port: actual } = server.address() as AddressInfo;
   return {

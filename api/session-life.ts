@@ -17,7 +17,7 @@ import {
 import type { SessionAnswer, SessionInput } from '../workflows/contract.ts';
 import { until } from './accepted.ts';
 import { type ApiDeps, makeId } from './context.ts';
-import { ApiError, type ErrorType } from './errors.ts';
+import { ApiError, type ErrorType, loggable } from './errors.ts';
 
 /** How long the workflow of a deleted session may take to close; its last publish must not outlive the rows. */
 const CLOSE_MS = 10_000;
@@ -76,7 +76,9 @@ export function createSessionLife(deps: ApiDeps): SessionLife {
     const { id, processed_at } = deletedEvent(row.thread, new Date(deps.now()).toISOString());
     await bus
       .publish({ kind: 'deleted', session: row.id, event_id: id, processed_at })
-      .catch((error: unknown) => deps.log.warn({ err: error }, 'streams of a deleted session were not told at once'));
+      .catch((error: unknown) =>
+        deps.log.warn({ err: loggable(error) }, 'streams of a deleted session were not told at once'),
+      );
   }
 
   async function postDelete(sessionId: string, requestId: string): Promise<SessionAnswer | undefined> {
@@ -108,7 +110,7 @@ export function createSessionLife(deps: ApiDeps): SessionLife {
         if (!fresh) continue;
         await life.finish(fresh).catch((error: unknown) => {
           deps.log.warn(
-            { err: error, session: row.id, phase: row.phase },
+            { err: loggable(error), session: row.id, phase: row.phase },
             'a half-made session could not be finished yet',
           );
         });

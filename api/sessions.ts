@@ -18,7 +18,7 @@ import {
 } from './common.ts';
 import type { Request } from './context.ts';
 import { type Cursor, decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
-import { invalid } from './errors.ts';
+import { invalid, loggable } from './errors.ts';
 import { type Route, route } from './route.ts';
 import { createBody, createSession } from './session-create.ts';
 import { refusal } from './session-life.ts';
@@ -174,7 +174,7 @@ function finishLater(parts: SessionParts, row: SessionRow): void {
   if (row.phase === 'live') return;
   parts.life
     .finish(row)
-    .catch((error: unknown) => parts.deps.log.warn({ err: error, session: row.id }, 'not finished yet'));
+    .catch((error: unknown) => parts.deps.log.warn({ err: loggable(error), session: row.id }, 'not finished yet'));
 }
 
 /** A cursor points into the list that made it; bounds that exclude its place would silently skip rows. */

@@ -39,22 +39,26 @@ async function open(parts: SessionParts, { c, deps, caller, params, query }: Str
   const row = await parts.load(caller, params.session_id ?? '');
   const { thread_id = row.thread } = params;
   if (thread_id !== row.thread) throw notFound('Thread', thread_id);
+  const headers = {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  };
+  // Nobody would ever read, or cancel, the body of the answer to a HEAD.
+  if (c.req.raw.method === 'HEAD') return c.body(null, 200, headers);
   const frames = await openLive(parts, {
     session: row.id,
     thread: thread_id,
     from: startOf(c.req.header('last-event-id'), query.from),
     deltas: new Set<DeltaType>(query.event_deltas),
     times: { ...STREAM_TIMES, ...deps.settings.streams },
+    cut: () => c.env?.outgoing?.destroy(),
   });
   parts.streams.add(frames);
   frames.signal.addEventListener('abort', () => parts.streams.delete(frames));
   // Nothing more will come to a session that has ended, unless it is asked to repeat what was.
   if (row.status === 'terminated' && query.from === undefined && !c.req.header('last-event-id')) frames.end();
-  return c.body(frames.body, 200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache, no-transform',
-    'x-accel-buffering': 'no',
-  });
+  return c.body(frames.body, 200, headers);
 }
 
 /** `Last-Event-ID` names the last seq that a client has; `from` the first that it wants. */

@@ -1,54 +1,39 @@
-/** For tests of this room: a served API over a real PostgreSQL, and a small stand-in for Temporal. */
+/** For tests of this room: a served API over a real PostgreSQL and, where sessions are made, a real Temporal. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import pino from 'pino';
-import { afterAll, beforeAll } from 'vitest';
-import type { ModelSpec } from '../harness/model-spec.ts';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { type Database, migrateDatabase, openDatabase } from '../store/database.ts';
 import { ensureApiKey } from '../store/keys.ts';
 import { createLogStore } from '../store/log-postgres.ts';
-import { usePostgres } from '../test/support/postgres.ts';
+import { createDatabase, startTemporaryPostgres } from '../test/support/postgres.ts';
+import { startStack } from '../test/support/stack.ts';
 import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
-import type { ApiDeps } from './context.ts';
+import type { ApiDeps, ApiSettings } from './context.ts';
 import { type ApiServer, startApi } from './server.ts';
-import { createStandIn, type StandIn } from './testing-session-client.ts';
+import { createFaults, type Faults, noTemporal } from './testing-faults.ts';
+import { TEST_MODELS } from './testing-models.ts';
 
 export const KEY = 'lh-test-key-of-the-first-workspace-0123456789';
 export const OTHER_KEY = 'lh-test-key-of-another-workspace-0123456789';
 export const BETA = 'managed-agents-2026-04-01';
 
-const spec = (id: string, more: Partial<ModelSpec> = {}): ModelSpec => ({
-  id,
-  upstream: id,
-  window: 200_000,
-  maxOutput: 64_000,
-  efforts: ['high', 'low', 'medium', 'max'],
-  thinking: 'adaptive',
-  fast: false,
-  systemMessages: false,
-  ...more,
-});
-const KNOWN = [
-  spec('claude-opus-5-5', { fast: true, systemMessages: true, efforts: ['high', 'low', 'medium', 'xhigh', 'max'] }),
-  spec('claude-sonnet-5-5'),
-  spec('claude-haiku-4-5', { efforts: [] }),
-];
-
 export interface TestApi {
   deps: ApiDeps;
   database: Database;
-  sessions: StandIn;
+  /** What the API asks of Temporal; without it, every such request fails. */
+  faults: Faults;
   server: ApiServer;
   url: string;
   /** The official SDK, pointed at the served API. */
   client(options?: ConstructorParameters<typeof Anthropic>[0]): Anthropic;
   /** A plain request with the usual headers; `headers` replace them, null removes one. */
   send(method: string, path: string, body?: unknown, headers?: Record<string, string | null>): Promise<Reply>;
-  /** Stops this server and serves the same stores again, as after a crash. */
+  /** Stops this server and serves the same stores again. */
   restart(): Promise<void>;
 }
 
@@ -59,75 +44,109 @@ export interface Reply {
   json: any;
 }
 
+export interface UseApiOptions {
+  /**
+   * With Temporal and a brain, without hands. The model answers "Done."; it takes 3 s for what holds the word "slowly",
+   * and calls bash twice when told to "use bash".
+   */
+  temporal?: boolean;
+  settings?: Partial<ApiSettings>;
+  health?: ApiDeps['health'];
+  log?: ApiDeps['log'];
+}
+
 /** Serves an API for the tests of one file. @returns a getter, for use inside tests. */
-export function useApi(change: (deps: ApiDeps) => ApiDeps = (deps) => deps): () => TestApi {
-  const postgres = usePostgres();
+export function useApi(options: UseApiOptions = {}): () => TestApi {
   let api: TestApi | undefined;
-  let clear: (() => Promise<void>) | undefined;
+  const undo: (() => Promise<unknown>)[] = [];
+  vi.setConfig({ testTimeout: 30_000 });
   beforeAll(async () => {
-    const url = await postgres.createDatabase();
-    await migrateDatabase(url);
-    const database = openDatabase(url);
-    const home = await mkdtemp(join(tmpdir(), 'longhand-api-'));
-    const blobs = await openLocalBlobs(join(home, 'blobs'));
-    const bus = createPostgresBus(url, database.pool, () => undefined);
-    const logStore = createLogStore(database.pool);
-    const sessions = createStandIn(logStore);
-    const now = new Date();
-    await ensureApiKey(database.orm, KEY, { id: 'apikey_1', workspaceId: 'wrkspc_1', name: 'test', now });
-    await ensureApiKey(database.orm, OTHER_KEY, { id: 'apikey_2', workspaceId: 'wrkspc_2', name: 'other', now });
-    const deps = change({
-      database,
-      logStore,
-      sessionClient: sessions.client,
-      bus,
-      blobs,
-      models: { known: () => KNOWN, find: (id) => KNOWN.find((one) => one.id === id) ?? spec(id) },
-      settings: {
-        allowedOrigins: [],
-        allowedHosts: [],
-        session: DEFAULT_SESSION_SETTINGS,
-        handsQueue: HANDS_QUEUE,
-        harness: DEFAULT_HARNESS,
-        streams: { lookMs: 200 },
-      },
-      health: async () => ({ database: { ok: true } }),
-      log: pino({ level: 'silent' }),
-      now: Date.now,
-      random: Math.random,
-    });
-    const serve = () => startApi(deps, { host: '127.0.0.1', port: 0 });
-    const server = await serve();
-    const made: TestApi = {
-      deps,
-      database,
-      sessions,
-      server,
-      url: server.url,
-      client: (options) =>
-        new Anthropic({ apiKey: null, authToken: KEY, baseURL: made.url, maxRetries: 0, ...options }),
-      send: (method, path, body, headers) => send(made.url, method, path, body, headers),
-      async restart() {
-        await made.server.close();
-        made.server = await serve();
-        made.url = made.server.url;
-      },
-    };
-    api = made;
-    clear = async () => {
-      await made.server.close();
-      await bus.close();
-      await database.close();
-      await rm(home, { recursive: true, force: true });
-    };
-  }, 60_000);
+    const below = options.temporal ? await withTemporal(undo) : await withoutTemporal(undo);
+    api = await serveTestApi(below, options);
+    undo.push(() => api?.server.close() ?? Promise.resolve());
+  }, 300_000);
   afterAll(async () => {
-    await clear?.();
+    for (const step of undo.reverse()) await step();
   }, 60_000);
   return () => {
     if (!api) throw new Error('The API is served from beforeAll on.');
     return api;
   };
+}
+
+type Below = Pick<ApiDeps, 'database' | 'blobs' | 'bus' | 'sessionClient'>;
+
+async function withTemporal(undo: (() => Promise<unknown>)[]): Promise<Below> {
+  const turns = [
+    { when: 'slowly', steps: [{ pace: { first_token_ms: 3000 }, text: 'Slow.' }] },
+    {
+      when: 'use bash',
+      steps: [{ tools: [{ bash: { command: 'ls' } }, { bash: { command: 'pwd' } }] }, { text: 'Done.' }],
+    },
+  ];
+  const stack = await startStack({ script: { rehearsal: 'Routes', turns, fallback: { text: 'Done.' } } });
+  undo.push(() => stack.stop());
+  const { database, blobs, databaseUrl, sessions } = stack;
+  const bus = createPostgresBus(databaseUrl, database.pool, () => undefined);
+  undo.push(() => bus.close());
+  return { database, blobs, bus, sessionClient: sessions };
+}
+
+async function withoutTemporal(undo: (() => Promise<unknown>)[]): Promise<Below> {
+  const postgres = await startTemporaryPostgres();
+  undo.push(() => postgres.remove());
+  const url = await createDatabase(postgres.url);
+  await migrateDatabase(url);
+  const database = openDatabase(url);
+  undo.push(() => database.close());
+  const home = await mkdtemp(join(tmpdir(), 'longhand-api-'));
+  undo.push(() => rm(home, { recursive: true, force: true }));
+  const bus = createPostgresBus(url, database.pool, () => undefined);
+  undo.push(() => bus.close());
+  return { database, blobs: await openLocalBlobs(home), bus, sessionClient: noTemporal() };
+}
+
+async function serveTestApi(below: Below, options: UseApiOptions): Promise<TestApi> {
+  const { database } = below;
+  const now = new Date();
+  await ensureApiKey(database.orm, KEY, { id: 'apikey_1', workspaceId: 'wrkspc_1', name: 'test', now });
+  await ensureApiKey(database.orm, OTHER_KEY, { id: 'apikey_2', workspaceId: 'wrkspc_2', name: 'other', now });
+  const faults = createFaults(below.sessionClient);
+  const deps: ApiDeps = {
+    ...below,
+    logStore: createLogStore(database.pool),
+    sessionClient: faults.client,
+    models: TEST_MODELS,
+    settings: {
+      allowedOrigins: [],
+      allowedHosts: [],
+      session: DEFAULT_SESSION_SETTINGS,
+      handsQueue: HANDS_QUEUE,
+      harness: DEFAULT_HARNESS,
+      ...options.settings,
+    },
+    health: options.health ?? (async () => ({ database: { ok: true } })),
+    log: options.log ?? pino({ level: 'silent' }),
+    now: Date.now,
+    random: Math.random,
+  };
+  const serve = () => startApi(deps, { host: '127.0.0.1', port: 0 });
+  const server = await serve();
+  const api: TestApi = {
+    deps,
+    database,
+    faults,
+    server,
+    url: server.url,
+    client: (more) => new Anthropic({ apiKey: null, authToken: KEY, baseURL: api.url, maxRetries: 0, ...more }),
+    send: (method, path, body, headers) => send(api.url, method, path, body, headers),
+    async restart() {
+      await api.server.close();
+      api.server = await serve();
+      api.url = api.server.url;
+    },
+  };
+  return api;
 }
 
 async function send(

@@ -75,6 +75,12 @@ describe('the messages that a model sees', () => {
     expect(converse(interrupt, 0)).toEqual([]);
   });
 
+  test('hold no blank texts, which providers refuse, and still show that someone spoke', () => {
+    const messages = converse(said(' \n'), 0, used('a'), result('a', ''));
+    expect(messages[0]).toEqual({ role: 'user', content: text('(blank message)') });
+    expect(messages.at(-1)).toEqual({ role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_a' }] });
+  });
+
   test('begin anew with the summary after a compaction, and keep what the user has just said', () => {
     const messages = converse(said('old'), 0, replied('old answer'), said('new question'), 3, [
       { type: 'agent.thread_context_compacted' },

@@ -6,6 +6,8 @@ import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@ant
 import { type EventEntry, isEventEntry, type LogEntry } from '../events/entry.ts';
 import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
 
+const BLANK = '(blank message)';
+
 type Role = MessageParam['role'];
 export interface Message {
   role: Role;
@@ -80,7 +82,11 @@ function takeEvent(conversation: Conversation, { event, private: hidden }: Event
   }
 }
 
-function say(conversation: Conversation, role: Role, ...blocks: ContentBlockParam[]): void {
+/** Providers refuse texts of white space; a message of nothing else still says that someone spoke. */
+function say(conversation: Conversation, role: Role, ...given: ContentBlockParam[]): void {
+  const kept = given.filter((block) => !isBlank(block));
+  const blocks: ContentBlockParam[] =
+    kept.length === 0 && role !== 'assistant' ? [{ type: 'text', text: BLANK }] : kept;
   const last = conversation.messages.at(-1);
   if (last?.role === role) last.content.push(...blocks);
   else conversation.messages.push({ role, content: [...blocks] });
@@ -92,13 +98,20 @@ function answer(
   content: unknown[] | undefined,
   isError: boolean | null | undefined,
 ): void {
+  const said = (content ?? []).filter((part) => !isBlank(part));
   const block: ToolResultBlockParam = {
     type: 'tool_result',
     tool_use_id: conversation.toolIds.get(eventId) ?? eventId,
-    ...(content?.length ? { content: content as Exclude<ToolResultBlockParam['content'], string> } : {}),
+    ...(said.length ? { content: said as Exclude<ToolResultBlockParam['content'], string> } : {}),
     ...(isError ? { is_error: true } : {}),
   };
   say(conversation, 'user', block);
+}
+
+function isBlank(block: unknown): boolean {
+  if (typeof block !== 'object' || block === null || Reflect.get(block, 'type') !== 'text') return false;
+  const text: unknown = Reflect.get(block, 'text');
+  return typeof text === 'string' && text.trim() === '';
 }
 
 /** The summary takes the place of everything but what the user said since the last reply. */

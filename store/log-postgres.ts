@@ -84,6 +84,8 @@ function entryRow(entry: LogEntry): EntryRow {
 /** What `session.updated` entries change in the session's row, oldest first. */
 function rowPatches(carry: Carry): unknown[] {
   return carry.entries.flatMap((entry) =>
-    isEventEntry(entry) && entry.private?.row ? [{ seq: entry.seq, ...entry.private.row }] : [],
+    isEventEntry(entry) && entry.private?.row
+      ? [{ seq: entry.seq, set_title: 'title' in entry.private.row, ...entry.private.row }]
+      : [],
   );
 }

@@ -10,6 +10,7 @@ export async function runWorkerProcess(
   start: (log: (message: string) => void) => Promise<RunningWorker>,
 ): Promise<void> {
   const hasParent = process.connected === true;
+  forgetAnthropic();
   const log = (message: string) => process.stderr.write(`${name}: ${message}\n`);
   try {
     const worker = await start(log);
@@ -31,4 +32,11 @@ export async function runWorkerProcess(
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** People point these at Longhand itself, and the SDK reads them by itself: a brain that obeyed would call its own api. */
+function forgetAnthropic(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('ANTHROPIC_')) delete process.env[name];
+  }
 }

@@ -41,7 +41,7 @@ begin
 
   for v_patch in select * from json_array_elements(p_row->'patches') loop
     update sessions set
-      title = case when v_patch::jsonb ? 'title' then v_patch->>'title' else title end,
+      title = case when (v_patch->>'set_title')::boolean then v_patch->>'title' else title end,
       metadata = coalesce(v_patch->'metadata', metadata),
       agent_rev = greatest(agent_rev, coalesce((v_patch->>'agent_rev')::int, agent_rev))
     where id = p_session and row_seq < (v_patch->>'seq')::bigint;

@@ -1,4 +1,6 @@
 /** Sessions that only talk: the workflow, the brain and the log, with the brain as a process that is killed. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isEventEntry } from '../../events/entry.ts';
 import { sessionWorkflowId } from '../../events/ids.ts';
@@ -7,8 +9,26 @@ import { startDirectSession } from '../support/direct-session.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 
 let stack: Stack;
+/** Stands where the SDK's own variables point. */
+const trap = createServer((request, response) => {
+  trapped.push(request.url ?? '');
+  response.writeHead(500).end();
+});
+const trapped: string[] = [];
 beforeAll(async () => {
+  await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
+  const trapUrl = `http://127.0.0.1:${(trap.address() as AddressInfo).port}`;
   stack = await startStack({
+    env: {
+      ANTHROPIC_BASE_URL: trapUrl,
+      ANTHROPIC_API_KEY: 'sk-trap',
+      ANTHROPIC_AUTH_TOKEN: 'trap',
+      ANTHROPIC_CUSTOM_HEADERS: 'x-trap: sprung',
+      ANTHROPIC_PROFILE: 'trap',
+      ANTHROPIC_LOG: 'debug',
+      ANTHROPIC_ORGANIZATION_ID: 'trap',
+      ANTHROPIC_WORKSPACE_ID: 'trap',
+    },
     script: {
       rehearsal: 'Answers of many kinds',
       turns: [
@@ -23,7 +43,10 @@ beforeAll(async () => {
     },
   });
 }, 300_000);
-afterAll(() => stack?.stop(), 60_000);
+afterAll(async () => {
+  trap.close();
+  await stack?.stop();
+}, 60_000);
 
 describe('a brain that is killed', () => {
   test('in a model request: the request is asked again and the log shows one answer', async () => {
@@ -58,6 +81,15 @@ describe('a brain that is killed', () => {
     const last = stack.rehearsal.requests.at(-1);
     expect(JSON.stringify(last)).toContain('first');
   }, 60_000);
+});
+
+test('no ANTHROPIC_* variable is obeyed: the model is asked where MODEL_BASE_URL says, with no header of theirs', async () => {
+  const session = await startDirectSession(stack);
+  await session.turn('hello');
+  expect(trapped).toEqual([]);
+  const headers = stack.rehearsal.requests.at(-1)?.headers ?? {};
+  expect(Object.keys(headers)).not.toContain('x-trap');
+  expect(JSON.stringify(headers)).not.toContain('trap');
 });
 
 test('thinking goes back to the model with its signature and never to a client', async () => {
