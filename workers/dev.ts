@@ -4,14 +4,13 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { PartHealth } from '../api/context.ts';
+import { type PartHealth, startApi } from '../api/index.ts';
 import { newObjectId } from '../events/ids.ts';
 import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import { migrateDatabase } from '../store/database.ts';
 import { DEFAULT_WORKSPACE, ensureApiKey } from '../store/keys.ts';
 import { embeddedDatabaseUrl } from '../store/postgres/embedded.ts';
 import { apiLog, openApiParts } from './api-parts.ts';
-import { serveApi } from './api-server.ts';
 import { type ChildLog, openChildLog } from './child-log.ts';
 import { apiKeyOf, type HomeLayout, openDataFolder, StartError } from './data-folder.ts';
 import { brainService, type DevPlan, handsService, postgresService, temporalService } from './dev-services.ts';
@@ -108,7 +107,7 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
   ends.push(() => supervisor.stop());
   await writePlace(layout.run, plan.temporal);
   const children = [...servers, ...workers].map(({ name }) => name);
-  const api = await startApi(options, plan, ends, () => problemsOf(children, supervisor.pids()));
+  const api = await serveApi(options, plan, ends, () => problemsOf(children, supervisor.pids()));
   const uiUrl = settings.TEMPORAL_ADDRESS ? undefined : `http://127.0.0.1:${plan.temporal.uiPort}`;
   return {
     ...api,
@@ -153,7 +152,7 @@ async function openLogs(layout: HomeLayout, ends: End[]): Promise<Record<string,
   return logs;
 }
 
-async function startApi(
+async function serveApi(
   { settings }: DevOptions,
   { layout, databaseUrl, temporal }: DevPlan,
   ends: End[],
@@ -166,9 +165,14 @@ async function startApi(
   const id = newObjectId('apikey', parts.deps.now(), parts.deps.random);
   const row = { id, workspaceId: DEFAULT_WORKSPACE, name: 'default', now: new Date() };
   await ensureApiKey(parts.deps.database.orm, key, row);
-  const server = await serveApi(parts.deps, settings.LONGHAND_HOST, settings.LONGHAND_PORT);
+  const server = await startApi(parts.deps, { host: bareHost(settings.LONGHAND_HOST), port: settings.LONGHAND_PORT });
   ends.push(() => server.close());
   return { apiUrl: server.url, apiKey: key, apiKeyMade: made };
+}
+
+/** `[::1]` as sockets want it. */
+function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** A dead worker still counts as polling for a while at Temporal; here it is known at once. */
