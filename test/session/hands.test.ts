@@ -17,6 +17,13 @@ beforeAll(async () => {
     script: {
       rehearsal: 'Work for the hands',
       turns: [
+        {
+          when: 'much at once',
+          steps: [
+            { tools: [{ ...bash(`node -e "process.stdout.write('漢'.repeat(99_000))"`), times: 8 }] },
+            { text: 'Done.' },
+          ],
+        },
         { when: 'keep this', steps: [{ tools: [bash('echo precious > kept')] }, { text: 'Kept.' }] },
         { when: 'show what was kept', steps: [{ tools: [bash('cat kept')] }, { text: 'Shown.' }] },
         { when: 'greet', steps: [{ tools: [bash('echo hello from $PWD as $(id -u)')] }, { text: 'Done.' }] },
@@ -90,6 +97,14 @@ test('an input of 200,000 characters reaches the sandbox whole', async () => {
   await session.turn('big input', 60_000);
   expect(textOf(results(await session.events())[1])).toContain('200000');
 }, 90_000);
+
+test('eight results of 99,000 CJK characters at once go through, and the model sees them whole', async () => {
+  const session = await start();
+  await session.turn('much at once', 120_000);
+  expect(results(await session.events())).toHaveLength(8);
+  const asked = JSON.stringify(stack.rehearsal.requests.at(-1)?.body);
+  expect(asked.split('漢').length - 1).toBeGreaterThanOrEqual(8 * 99_000);
+}, 150_000);
 
 describe('SIGKILL in the middle of a command', () => {
   test.each(['brain', 'hands', 'both'])(
