@@ -154,6 +154,7 @@ export const logEntries = pgTable(
     eventId: text('event_id'),
     /** seq of the event whose second appearance this is. */
     ofSeq: bigint('of_seq', { mode: 'number' }),
+    /** The newest stamp of an event, or the stamp of a second appearance. */
     processedAt: stamp('processed_at'),
   },
   (t) => [

@@ -30,24 +30,22 @@ export async function listEventEntries(
   ];
   if (query.after !== undefined) conditions.push(`e.seq ${query.order === 'asc' ? '>' : '<'} ${value(query.after)}`);
   if (query.types) conditions.push(`e.type = any(${value(query.types)}::text[])`);
-  const at = 'coalesce(p.processed_at, e.processed_at)';
+  const at = 'e.processed_at';
   const { gt, gte, lt, lte } = query.processedAt ?? {};
   if (gt) conditions.push(`${at} > ${value(gt.toISOString())}::timestamptz`);
   if (gte) conditions.push(`${at} >= ${value(gte.toISOString())}::timestamptz`);
   if (lt) conditions.push(`${at} < ${value(lt.toISOString())}::timestamptz`);
   if (lte) conditions.push(`${at} <= ${value(lte.toISOString())}::timestamptz`);
   const result = await pool.query<{ body: string; processed: Date | null }>(
-    `select e.body, p.processed_at as processed
-       from log_entries e
-       left join log_entries p on p.session_id = e.session_id and p.thread = e.thread and p.of_seq = e.seq
-        and p.seq <= (select head from log_heads where session_id = $1 and thread = $2)
+    `select e.body, e.processed_at as processed from log_entries e
       where ${conditions.join(' and ')}
       order by e.seq ${query.order} limit ${value(query.limit)}`,
     values,
   );
   return result.rows.map(({ body, processed }) => {
     const entry = JSON.parse(body) as EventEntry;
-    if (processed) entry.event.processed_at = processed.toISOString();
+    // Set later than the entry was written: the event has been taken into a turn since.
+    if (processed && entry.event.processed_at == null) entry.event.processed_at = processed.toISOString();
     return entry;
   });
 }

@@ -29,6 +29,22 @@ begin
     raise exception using errcode = 'LH001', message = v_clash::text;
   end if;
 
+  -- An inbound event's row shows its newest stamp, so that a list need not look for the second appearance. The two may
+  -- be stored in either order.
+  if exists (select from unnest(p_of) o where o is not null) then
+    update log_entries l set processed_at = e.at
+    from unnest(p_of, p_at) as e(of_seq, at)
+    where l.session_id = p_session and l.thread = p_thread and l.seq = e.of_seq;
+  end if;
+  if exists (select from unnest(p_type, p_at) as e(type, at) where type is not null and at is null) then
+    update log_entries l set processed_at = (
+      select p.processed_at from log_entries p
+      where p.session_id = p_session and p.thread = p_thread and p.of_seq = l.seq)
+    where l.session_id = p_session and l.thread = p_thread and l.processed_at is null
+      and l.seq = any(array(select e.seq from unnest(p_seq, p_type, p_at) as e(seq, type, at)
+                            where e.type is not null and e.at is null));
+  end if;
+
   select coalesce(max(t.seq), v_head) into v_new
   from (select seq, v_head + row_number() over (order by seq) as expected
         from log_entries where session_id = p_session and thread = p_thread and seq > v_head) t

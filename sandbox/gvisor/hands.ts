@@ -1,0 +1,203 @@
+/**
+ * The `gvisor` provider: sandboxes on this machine, run by gVisor's `runsc`. The host listens and each sandbox dials
+ * out over a Unix socket of its own; a sandbox outlives the process that made it, and any later one with the same
+ * `stateDir` finds it again.
+ */
+import type { CallOutcome, Hands, SandboxRef, SandboxSpec, ToolCall } from '../hands.ts';
+import type { CallState } from '../server/protocol.ts';
+import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
+import { bootId } from './host-process.ts';
+import { type Attached, beginLife, type Life } from './life.ts';
+import { DEFAULT_LIMITS, type GvisorOptions } from './options.ts';
+import { sandboxId } from './places.ts';
+import { probeIsolation } from './probe.ts';
+
+export { DEFAULT_LIMITS, type GvisorOptions } from './options.ts';
+
+/** Length of one look at a running call, milliseconds; the tool server grants no longer one. */
+const WAIT_MS = 25_000;
+/** Past its deadline a call should have ended by itself; this much later the sandbox counts as broken, milliseconds. */
+const OVERDUE_MS = 45_000;
+
+export interface GvisorHands extends Hands {
+  /** Ends every sandbox of this `stateDir`, for when the installation stops. Files since the last checkpoint are lost. */
+  releaseAll(): Promise<void>;
+}
+
+/**
+ * Nothing is touched before the first use.
+ * @example
+ * ```ts
+ * const hands = createGvisorHands({ runsc, nodeBinary: process.execPath, stateDir, cacheDir, checkpoints });
+ * await hands.probe();
+ * const ref = await hands.provision({ sessionId: 'sesn_1', generation: 1 }, signal);
+ * const outcome = await hands.execute(ref, call, signal);
+ * ```
+ */
+export function createGvisorHands(options: GvisorOptions): GvisorHands {
+  const turns = new Map<string, Promise<unknown>>();
+  let begun: Promise<Life> | undefined;
+
+  const life = () => {
+    begun ??= beginLife(options, { ...DEFAULT_LIMITS, ...options.limits });
+    // What was wrong may have been put right when it is asked for again.
+    begun.catch(() => {
+      begun = undefined;
+    });
+    return begun;
+  };
+
+  /** What makes or ends a session's sandbox happens one after the other. */
+  const inTurn = <T>(sessionId: string, act: () => Promise<T>): Promise<T> => {
+    const result = (turns.get(sessionId) ?? Promise.resolve()).then(act, act);
+    const settled: Promise<unknown> = result
+      .catch(() => undefined)
+      .finally(() => {
+        if (turns.get(sessionId) === settled) turns.delete(sessionId);
+      });
+    turns.set(sessionId, settled);
+    return result;
+  };
+
+  const present = async (ref: SandboxRef): Promise<Attached> => {
+    const sandbox = await (await life()).find(ref);
+    if (sandbox) return sandbox;
+    throw new Error(`Sandbox ${ref.id} of session ${ref.sessionId} is gone; provision the next generation.`);
+  };
+
+  return {
+    provider: 'gvisor',
+
+    async probe() {
+      const { places, programs } = await life();
+      await probeIsolation(places, programs.runsc);
+    },
+
+    async provision(spec, signal) {
+      return await inTurn(spec.sessionId, async () => {
+        signal.throwIfAborted();
+        return await provision(await life(), spec, signal);
+      });
+    },
+
+    async execute(ref, call, signal) {
+      return await execute(await life(), ref, call, signal);
+    },
+
+    async stopCalls(ref, thread, ids) {
+      const sandbox = await (await life()).find(ref);
+      await sandbox?.client.stop({ thread, ids });
+    },
+
+    async checkpoint(ref, since) {
+      const archive = await (await present(ref)).client.pack(since);
+      if (!archive) return undefined;
+      const { key, sha256, bytes } = await options.checkpoints.put(ref.sessionId, archive.body);
+      if (sha256 !== archive.sha256) {
+        throw new Error(`The checkpoint of ${ref.id} was stored as ${sha256}, but the sandbox sent ${archive.sha256}.`);
+      }
+      return { key, sha256, bytes, takenAt: archive.takenAt };
+    },
+
+    async release(ref) {
+      await inTurn(ref.sessionId, async () => {
+        const { records, destroy } = await life();
+        const record = await records.get(ref.id);
+        if (record && record.state !== 'gone') await destroy(record, 'it was released');
+      });
+    },
+
+    listFiles: async (ref, path) => (await present(ref)).client.listFiles(path),
+    readFile: async (ref, path) => (await present(ref)).client.readFile(path),
+
+    async releaseAll() {
+      await (await life()).endAll();
+      begun = undefined;
+    },
+
+    async close() {
+      await (await begun?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+async function provision(life: Life, spec: SandboxSpec, signal: AbortSignal): Promise<SandboxRef> {
+  const { sessionId, generation } = spec;
+  const ref: SandboxRef = { sessionId, generation, id: sandboxId(sessionId, generation), provider: 'gvisor' };
+  for (const other of await life.records.all()) {
+    if (other.sessionId !== sessionId) continue;
+    // A slow attempt of long ago must not end the sandbox that came after it.
+    if (other.generation > generation) {
+      throw new Error(`Session ${sessionId} is at generation ${other.generation}; ${generation} is not made again.`);
+    }
+    if (other.generation < generation && other.state !== 'gone') {
+      await life.destroy(other, `generation ${generation} replaces it`);
+    }
+  }
+  if (await life.find(ref)) return ref;
+  const left = await life.records.get(ref.id);
+  // A generation is made once: calls may have run in the one that is gone. Its ref then says `lost`.
+  if (left?.state === 'gone' && left.wasLive) return ref;
+  if (left?.state === 'making') await life.destroy(left, 'it was never finished');
+  await life.make(spec, signal);
+  return ref;
+}
+
+async function execute(life: Life, ref: SandboxRef, call: ToolCall, signal: AbortSignal): Promise<CallOutcome> {
+  let made = false;
+  for (;;) {
+    signal.throwIfAborted();
+    const sandbox = await life.find(ref);
+    if (!sandbox) return await lost(life, ref, call);
+    try {
+      await life.records.markSent(ref.id, call.id);
+      let state = made
+        ? await sandbox.client.wait(call.id, WAIT_MS, signal)
+        : await sandbox.client.call(call, WAIT_MS, signal);
+      made = true;
+      while (state.state === 'accepted' || state.state === 'started') {
+        if (isOverdue(state, call)) {
+          await life.destroy(sandbox.record, `call ${call.id} did not end at its deadline`);
+          return await lost(life, ref, call);
+        }
+        state = await sandbox.client.wait(call.id, WAIT_MS, signal);
+      }
+      return outcome(state);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ToolServerError && error.status === 404) made = false;
+      else if (!(error instanceof ConnectionLostError)) throw error;
+      else await settle(life, sandbox);
+    }
+  }
+}
+
+/** After a lost connection: it dials again, or has ended (the next look says so), or is broken and is ended. */
+async function settle(life: Life, sandbox: Attached): Promise<void> {
+  try {
+    await sandbox.connected();
+  } catch (error) {
+    const still = await life.find(sandbox.record);
+    if (still === sandbox) await life.destroy(sandbox.record, (error as Error).message);
+  }
+}
+
+function isOverdue(state: Extract<CallState, { state: 'accepted' | 'started' }>, { deadlineMs }: ToolCall): boolean {
+  return state.state === 'started' && Date.now() > Date.parse(state.startedAt) + deadlineMs + OVERDUE_MS;
+}
+
+function outcome(state: Extract<CallState, { state: 'finished' | 'unknown' }>): CallOutcome {
+  if (state.state === 'unknown') return { kind: 'unknown', message: state.message };
+  const { content, isError, startedAt, finishedAt } = state;
+  return { kind: 'finished', content, isError, startedAt, finishedAt };
+}
+
+/** What to say of a call whose sandbox is gone. */
+async function lost({ records }: Life, ref: SandboxRef, call: ToolCall): Promise<CallOutcome> {
+  const record = await records.get(ref.id);
+  // After a restart of the host the last marks may be missing on its disk.
+  const maybe = record === undefined || record.bootId !== bootId() || (await records.wasSent(ref.id, call.id));
+  return maybe
+    ? { kind: 'lost', started: 'maybe', message: 'The sandbox ended while this call may have been running.' }
+    : { kind: 'lost', started: 'no', message: 'The sandbox had ended before this call was started.' };
+}

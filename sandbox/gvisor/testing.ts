@@ -1,0 +1,101 @@
+/** What the tests of the `gvisor` provider share. Real runsc, real sandboxes; only the checkpoint store is in memory. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContractSubject } from '../contract.ts';
+import type { CheckpointStore, SandboxRef } from '../hands.ts';
+import { createGvisorHands, type GvisorHands, type GvisorOptions } from './hands.ts';
+import { preparePlaces, reachable } from './places.ts';
+import type { SandboxRecord } from './records.ts';
+
+export interface GvisorSubject extends ContractSubject {
+  hands: GvisorHands;
+  options: GvisorOptions;
+  /** What the provider wrote down about a sandbox. */
+  record(ref: SandboxRef): Promise<SandboxRecord>;
+  /** Runs a command in the sandbox as the tool server's uid, which no command of an agent can. Returns all output. */
+  insideAsRoot(ref: SandboxRef, command: string): Promise<string>;
+}
+
+/** `LONGHAND_RUNSC`, or where Longhand keeps what it fetched or built. */
+export function runscPath(): string {
+  const path = process.env.LONGHAND_RUNSC || join(homedir(), '.cache/longhand/bin/runsc');
+  if (existsSync(path)) return path;
+  throw new Error(`These tests need runsc, and there is none at ${path}. Set LONGHAND_RUNSC.`);
+}
+
+export function memoryCheckpoints(): CheckpointStore {
+  const stored = new Map<string, Buffer>();
+  return {
+    async put(_sessionId, body) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      stored.set(sha256, bytes);
+      return { key: sha256, sha256, bytes: bytes.length };
+    },
+    async get(_sessionId, key) {
+      const bytes = stored.get(key);
+      if (!bytes) throw new Error(`There is no checkpoint ${key}.`);
+      return Readable.from([bytes]);
+    },
+  };
+}
+
+/** Hands with a data folder of their own, and everything ended and removed by `dispose`. */
+export async function openTestHands(overrides: Partial<GvisorOptions> = {}): Promise<GvisorSubject> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'lh-hands-'));
+  const options: GvisorOptions = {
+    runsc: runscPath(),
+    nodeBinary: process.execPath,
+    stateDir,
+    cacheDir: join(stateDir, 'cache'),
+    checkpoints: memoryCheckpoints(),
+    log: process.env.LONGHAND_TEST_LOG ? (message) => process.stderr.write(`${message}\n`) : undefined,
+    ...overrides,
+  };
+  const all: GvisorHands[] = [];
+  const open = () => {
+    const hands = createGvisorHands(options);
+    all.push(hands);
+    return hands;
+  };
+  const hands = open();
+  const record = async (ref: SandboxRef) =>
+    JSON.parse(await readFile(join(stateDir, 'sandboxes', `${ref.id}.json`), 'utf8')) as SandboxRecord;
+  return {
+    hands,
+    options,
+    record,
+    reopen: async () => open(),
+    async insideAsRoot(ref, command) {
+      const { uid } = await record(ref);
+      const places = await preparePlaces(options);
+      const root = join(places.sandboxes, ref.id, 'runsc');
+      const words = [`--root=${root}`, '--rootless', 'exec', ref.id, '/bin/sh', '-c', `(${command}) 2>&1`];
+      const as = uid === undefined ? {} : { uid, gid: uid };
+      const runsc = await reachable(options.runsc, places);
+      return await new Promise((resolve) => {
+        execFile(runsc, words, { env: { PATH: '/usr/bin' }, cwd: '/', ...as }, (_error, out, err) =>
+          resolve(out + err),
+        );
+      });
+    },
+    async crash(ref) {
+      const { pid } = await record(ref);
+      process.kill(pid, 'SIGKILL');
+      await sleep(50);
+    },
+    async dispose() {
+      await hands.releaseAll();
+      await Promise.all(all.map((one) => one.close()));
+      await rm(stateDir, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * Limits where no control group is to be had: memory is looked at every 200 ms, and a sandbox above its limit is ended.
+ * (Rootless `runsc` takes limits and ignores them.) CPUs are limited by affinity, which takes whole ones only.
+ */
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { SandboxLimits } from '../hands.ts';
+import { OWN_MEMORY_BYTES } from './cgroup.ts';
+import type { SandboxRecord } from './records.ts';
+
+const LOOK_MS = 200;
+
+/** Calls `over` once when the sandbox uses more than its limit. Returns how to stop watching. */
+export function watchMemory(record: SandboxRecord, over: (reason: string) => void): () => void {
+  const limit = record.limits.memoryBytes + OWN_MEMORY_BYTES;
+  const timer = setInterval(() => {
+    const used = memoryOf(record);
+    if (used === undefined || used <= limit) return;
+    clearInterval(timer);
+    const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
+    over(`it used ${mib(used)} MiB of memory, more than the ${mib(limit)} MiB of its limit and gVisor's own`);
+  }, LOOK_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Bytes of a sandbox: its memory file, and the heaps of gVisor's two processes; undefined when it has ended. */
+export function memoryOf({ pid, goferPid }: SandboxRecord): number | undefined {
+  try {
+    return memoryFileBytes(pid) + anonymousBytes(pid) + (goferPid > 0 ? anonymousBytes(goferPid) : 0);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The words before `runsc` that limit its CPUs, for `taskset`.
+ * @throws Error for a fraction: affinity cannot give half a CPU, and a limit is never ignored.
+ */
+export function affinityPrefix({ cpus }: SandboxLimits, id: string): string[] {
+  const all = allowedCpus();
+  if (cpus >= availableParallelism()) return [];
+  if (!Number.isInteger(cpus) || cpus < 1) {
+    throw new Error(
+      `A limit of ${cpus} CPUs needs control groups, and this user has none. Use a whole number, or start Longhand in ` +
+        'a delegated group: systemd-run --user --scope -p Delegate=yes …',
+    );
+  }
+  // Not the same ones for every sandbox.
+  const first = [...id].reduce((sum, char) => sum + char.charCodeAt(0), 0) % all.length;
+  const chosen = Array.from({ length: cpus }, (_, index) => all[(first + index) % all.length]);
+  return ['/usr/bin/taskset', '--cpu-list', chosen.join(',')];
+}
+
+function allowedCpus(): number[] {
+  const list = /^Cpus_allowed_list:\s+(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return list.split(',').flatMap((part) => {
+    const [first = 0, last = first] = part.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
+}
+
+/** All of the agent's memory is pages of one memfd. */
+function memoryFileBytes(pid: number): number {
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    const path = `/proc/${pid}/fd/${fd}`;
+    const target = linkOf(path);
+    if (target?.startsWith('/memfd:runsc-memory')) return statSync(path).blocks * 512;
+  }
+  return 0;
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** proc_pid_status(5), RssAnon. */
+function anonymousBytes(pid: number): number {
+  const kib = /^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0;
+  return Number(kib) * 1024;
+}

@@ -1,0 +1,54 @@
+/**
+ * The sandbox dials out and serves HTTP/2 over the connection: nothing inside listens, and the host opens no door that
+ * a sandbox could knock at. Dials again when the connection ends, and when another socket stands where it dialled: a
+ * new hands worker.
+ */
+import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import { createServer, type Http2Server } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Request, Response } from './routes.ts';
+
+/** How often to look whether there is a new socket, milliseconds. */
+const LOOK_MS = 250;
+/** Bytes under way before an acknowledgement, per stream: files and checkpoints go through here. */
+export const WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Never resolves. */
+export async function serveByDialling(
+  path: string,
+  handler: (request: Request, response: Response) => void,
+): Promise<never> {
+  const server = createServer({ settings: { initialWindowSize: WINDOW_BYTES } }, handler);
+  server.on('session', (session) => session.setLocalWindowSize(WINDOW_BYTES));
+  server.on('sessionError', () => undefined);
+  let connected: { inode: bigint; socket: Socket; closed: Promise<unknown> } | undefined;
+  for (;;) {
+    const inode = await inodeOf(path);
+    if (inode !== undefined && (connected === undefined || connected.socket.destroyed || connected.inode !== inode)) {
+      // The earlier connection stays: an old worker may still be reading an answer.
+      const socket = await dial(server, path).catch(() => undefined);
+      if (socket) connected = { inode, socket, closed: once(socket, 'close') };
+    }
+    if (!connected || connected.socket.destroyed) await sleep(20);
+    else await Promise.race([sleep(LOOK_MS), connected.closed]);
+  }
+}
+
+async function inodeOf(path: string): Promise<bigint | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found?.ino;
+}
+
+function dial(server: Http2Server, path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.on('error', () => undefined);
+      server.emit('connection', socket);
+      resolve(socket);
+    });
+  });
+}

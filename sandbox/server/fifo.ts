@@ -1,0 +1,60 @@
+/**
+ * Named pipes for the output of commands. Not anonymous ones: those belong to the tool server's uid, and a command's
+ * `> /dev/stderr` would be refused; not sockets (what Node makes), which cannot be opened at all; not plain files,
+ * which `> /dev/stdout` would empty.
+ */
+import { execFile } from 'node:child_process';
+import { chownSync, closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { AGENT_UID, PATH } from './protocol.ts';
+
+/** Making them costs a process (10 ms), so they are made this many at a time, ahead of need. */
+const BATCH = 16;
+
+export interface OutputPipe {
+  /** What commands write comes out here; never ends by itself. */
+  readable: Socket;
+  /** For the command's stdout and stderr; close it once the command is started. */
+  writeFd: number;
+}
+
+/** A stock of named pipes in `dir`, which commands must not be able to write to. */
+export function createPipes(dir: string): () => Promise<OutputPipe> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const stock: string[] = [];
+  let made = 0;
+  let filling: Promise<void> | undefined;
+
+  const fill = async () => {
+    const paths = Array.from({ length: BATCH }, () => join(dir, `${process.pid}-${made++}`));
+    await promisify(execFile)('mkfifo', ['-m', '600', '--', ...paths], { env: { PATH } });
+    for (const path of paths) chownSync(path, AGENT_UID, AGENT_UID);
+    stock.push(...paths);
+  };
+  const refill = () => {
+    filling ??= fill().finally(() => {
+      filling = undefined;
+    });
+    return filling;
+  };
+  refill().catch(() => undefined);
+
+  return async () => {
+    while (stock.length === 0) await refill();
+    const path = stock.shift() ?? '';
+    if (stock.length < BATCH / 2) refill().catch(() => undefined);
+    // Reader first: a writer would wait for one.
+    const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writeFd = openSync(path, constants.O_WRONLY);
+    rmSync(path);
+    try {
+      return { readable: new Socket({ fd: readFd, readable: true, writable: false }), writeFd };
+    } catch (error) {
+      closeSync(readFd);
+      closeSync(writeFd);
+      throw error;
+    }
+  };
+}

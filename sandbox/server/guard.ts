@@ -1,0 +1,130 @@
+/**
+ * The first line of the limits, from inside: it ends a process of the agent's before the host has to end the sandbox.
+ * Memory and processes are looked at every 200 ms; files are counted while something runs, as often as counting is cheap.
+ */
+import { execFile } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { allPids, killAllAgentProcesses } from './agent-processes.ts';
+import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
+
+const LOOK_MS = 200;
+/** A process count near the limit for this many looks in a row is a fork bomb, or as good as one. */
+const FULL_LOOKS = 8;
+const COUNT_FILES_MS = 2_000;
+/** Counting may take this share of the time. */
+const COUNT_SHARE = 0.05;
+
+export interface Guard {
+  /** What was ended since then (ms since the epoch), in words for the model. */
+  since(ms: number): string[];
+}
+
+export function startGuard({ memoryBytes, pids, inodes }: ServerConfig): Guard {
+  const events: { at: number; text: string }[] = [];
+  const tell = (text: string) => {
+    events.push({ at: Date.now(), text });
+    if (events.length > 100) events.shift();
+  };
+
+  let fullLooks = 0;
+  const look = async () => {
+    const agents = agentPids();
+    if (usedMemory() > memoryBytes) {
+      const victim = largest(agents);
+      if (victim !== undefined) {
+        kill(victim);
+        tell(`A process was killed: the sandbox's memory limit of ${mib(memoryBytes)} MiB was reached.`);
+      }
+    }
+    fullLooks = agents.length >= pids * 0.9 ? fullLooks + 1 : 0;
+    if (fullLooks >= FULL_LOOKS) {
+      fullLooks = 0;
+      tell(`All processes were killed: the limit of ${pids} processes was reached.`);
+      await killAllAgentProcesses();
+    }
+  };
+
+  let filesBefore = 0;
+  let nextCount = 0;
+  const countFiles = async () => {
+    if (Date.now() < nextCount || agentPids().length === 0) return;
+    const began = Date.now();
+    const files = await fileCount();
+    nextCount = Date.now() + Math.max(COUNT_FILES_MS, (Date.now() - began) / COUNT_SHARE);
+    // Only what makes more of them: removing files must be possible.
+    if (files > inodes && files > filesBefore) {
+      tell(`All processes were killed: the limit of ${inodes} files was reached. Remove some.`);
+      await killAllAgentProcesses();
+    }
+    filesBefore = files;
+  };
+
+  every(LOOK_MS, look);
+  every(LOOK_MS, countFiles);
+  return { since: (ms) => [...new Set(events.filter(({ at }) => at >= ms).map(({ text }) => text))] };
+}
+
+function every(ms: number, act: () => Promise<void>): void {
+  const again = () => {
+    act()
+      // Out of processes or files for a moment: the next look is soon.
+      .catch(() => undefined)
+      .finally(() => setTimeout(again, ms));
+  };
+  setTimeout(again, ms);
+}
+
+/** Bytes that processes and files in memory use; not what is mapped of the host's files. */
+function usedMemory(): number {
+  const text = readFileSync('/proc/meminfo', 'latin1');
+  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  return (kib('MemTotal') - kib('MemFree') - kib('Cached')) * 1024;
+}
+
+function agentPids(): number[] {
+  return allPids().filter((pid) => {
+    try {
+      return statSync(`/proc/${pid}`).uid === AGENT_UID;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function largest(pids: number[]): number | undefined {
+  let found: { pid: number; pages: number } | undefined;
+  for (const pid of pids) {
+    const pages = residentPages(pid);
+    if (!found || pages > found.pages) found = { pid, pages };
+  }
+  return found?.pid;
+}
+
+/** proc_pid_statm(5), second field. */
+function residentPages(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}
+
+/** Everything in the agent's folders; `find` counts 400,000 a second. */
+async function fileCount(): Promise<number> {
+  const command = 'find / -xdev -not -user nobody -printf . 2>/dev/null | wc -c';
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', command], { env: { PATH }, cwd: '/' });
+  return Number(stdout);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
+function mib(bytes: number): number {
+  return Math.round(bytes / 1024 ** 2);
+}

@@ -1,0 +1,85 @@
+/**
+ * What the hands and the tool server say to each other, over HTTP. The same for every provider: only who dials differs.
+ * Every request but `GET /health` carries the generation; the server answers 409 to any other.
+ */
+
+import type { ResultBlock } from '../../events/wire.ts';
+import type { FileStat, ToolCall } from '../hands.ts';
+
+/** Header with the sandbox's generation, in decimal. */
+export const GENERATION_HEADER = 'x-longhand-generation';
+/** Header with the lower-case hex SHA-256 of a checkpoint's bytes. */
+export const SHA256_HEADER = 'x-longhand-sha256';
+/** Longest `GET /calls/{id}?wait=` that the server grants, milliseconds. */
+export const MAX_WAIT_MS = 25_000;
+/** Characters of a result's text above which the model gets head, tail and the path of a file with everything. */
+export const MAX_TEXT = 100_000;
+
+/** Folders of a sandbox, the same in every provider. */
+export const WORKSPACE = '/workspace';
+export const HOME = '/home/agent';
+export const SESSION_DIR = '/mnt/session';
+/** Where the tool server looks for programs: nothing there is the agent's. */
+export const PATH = '/usr/local/bin:/usr/bin:/bin';
+/** Uid and gid of commands and file tools. The tool server has another one. */
+export const AGENT_UID = 1000;
+
+/** The tool server's settings: a JSON file that only it can read. */
+export interface ServerConfig {
+  sessionId: string;
+  generation: number;
+  /** Unix socket to dial. */
+  dial: string;
+  /** Folder of the journal, on a mount of its own, mode 0700. */
+  journalDir: string;
+  /** Folder on a small mount of its own where commands find their text; readable by them, not writable. */
+  runDir: string;
+  /** Bytes of one call's output that are kept at all. */
+  outputBytes: number;
+  /** Bytes of memory that everything in the sandbox may use; the server kills the agent's processes above it. */
+  memoryBytes: number;
+  /** Processes and threads of the agent. */
+  pids: number;
+  /** Files, directories and links that the agent may make. */
+  inodes: number;
+  /** What the first command of each thread is told about its shell; absent in a session's first sandbox. */
+  shellNote?: string;
+  /** Whether files must be restored (`PUT /checkpoint`) before the first call is taken. */
+  awaitRestore: boolean;
+}
+
+/** State of a call, the answer of `POST /calls/{id}` and `GET /calls/{id}`. */
+export type CallState =
+  | { state: 'accepted' }
+  | { state: 'started'; startedAt: string }
+  | { state: 'finished'; startedAt: string; finishedAt: string; content: ResultBlock[]; isError: boolean }
+  /** Started once, and its process is gone without a result. */
+  | { state: 'unknown'; message: string };
+
+/** Body of `POST /calls/{id}`. */
+export type CallRequest = Omit<ToolCall, 'id'>;
+
+/** Body of `POST /stop`. */
+export interface StopRequest {
+  thread: string;
+  /** Absent: all running and waiting calls of the thread. */
+  ids?: string[];
+}
+
+/** Answer of `GET /health`. */
+export interface Health {
+  sessionId: string;
+  generation: number;
+  /** Whether calls are taken: nothing is left to restore. */
+  ready: boolean;
+}
+
+/** Answer of `GET /files?path=`. */
+export interface FileListing {
+  files: FileStat[];
+}
+
+/** Body of every answer with a status of 400 or more. */
+export interface Failure {
+  error: string;
+}

@@ -1,0 +1,188 @@
+/** The HTTP face of the tool server. The same handler serves HTTP/1.1 and HTTP/2. */
+import { spawn } from 'node:child_process';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { pack, readArchive, unpack } from './archive.ts';
+import { CallConflictError, type Calls } from './calls.ts';
+import type { Journal } from './journal.ts';
+import {
+  AGENT_UID,
+  type CallRequest,
+  GENERATION_HEADER,
+  type Health,
+  MAX_WAIT_MS,
+  PATH,
+  type ServerConfig,
+  SHA256_HEADER,
+  type StopRequest,
+} from './protocol.ts';
+import type { ToolProcess } from './tool-process.ts';
+
+/** Bytes of a JSON body: the largest `write` that a model can ask for is far below. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+export type Request = IncomingMessage | Http2ServerRequest;
+export type Response = ServerResponse | Http2ServerResponse;
+
+interface Parts {
+  config: ServerConfig;
+  journal: Journal;
+  calls: Calls;
+  tools: ToolProcess;
+  /** Folder for archives, on the server's own mount. */
+  spoolDir: string;
+}
+
+/** An answer with a status of its own. */
+class HttpError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function createHandler(parts: Parts): (request: Request, response: Response) => void {
+  return (request, response) => {
+    route(parts, request, response).catch((error: Error) => {
+      const status = error instanceof HttpError ? error.status : error instanceof CallConflictError ? 409 : 500;
+      if (response.headersSent) response.destroy?.();
+      else send(response, status, { error: error.message });
+    });
+  };
+}
+
+async function route(parts: Parts, request: Request, response: Response): Promise<void> {
+  const { config, calls, tools } = parts;
+  const url = new URL(request.url ?? '/', 'http://sandbox');
+  const ready = !config.awaitRestore || parts.journal.restored();
+  if (request.method === 'GET' && url.pathname === '/health') {
+    const health: Health = { sessionId: config.sessionId, generation: config.generation, ready };
+    return send(response, 200, health);
+  }
+  checkGeneration(config, request);
+  const path = url.searchParams.get('path') ?? '';
+  const call = /^\/calls\/([^/]{1,200})$/.exec(url.pathname)?.[1];
+
+  switch (`${request.method} ${call === undefined ? url.pathname : '/calls/{id}'}`) {
+    case 'PUT /checkpoint':
+      return await restore(parts, request, response);
+    case 'POST /calls/{id}':
+      if (!ready) throw new HttpError(503, 'The files of this sandbox are still being restored.');
+      calls.start(id(call), callRequest(await readJson(request)));
+      return send(response, 200, await calls.wait(id(call), waitOf(url)));
+    case 'GET /calls/{id}': {
+      const state = await calls.wait(id(call), waitOf(url));
+      if (!state) throw new HttpError(404, `Call ${call} was never made here.`);
+      return send(response, 200, state);
+    }
+    case 'POST /stop':
+      await calls.stop((await readJson(request)) as StopRequest);
+      return send(response, 200, {});
+    case 'GET /files':
+      return send(response, 200, { files: await notFound(tools.list(path)) });
+    case 'GET /file':
+      return await sendFile(parts, path, response);
+    case 'GET /checkpoint':
+      return await checkpoint(parts, url.searchParams.get('since'), response);
+    default:
+      throw new HttpError(404, `There is no ${request.method} ${url.pathname}.`);
+  }
+}
+
+function checkGeneration(config: ServerConfig, request: Request): void {
+  const named = request.headers[GENERATION_HEADER];
+  if (named === String(config.generation)) return;
+  throw new HttpError(409, `This is generation ${config.generation} of the sandbox, not ${named ?? 'an unnamed one'}.`);
+}
+
+function id(encoded: string | undefined): string {
+  return decodeURIComponent(encoded ?? '');
+}
+
+function waitOf(url: URL): number {
+  const seconds = Number.parseFloat(url.searchParams.get('wait') ?? '0');
+  return Math.min(MAX_WAIT_MS, Math.max(0, (Number.isFinite(seconds) ? seconds : 0) * 1000));
+}
+
+function callRequest(body: unknown): CallRequest {
+  const request = body as CallRequest;
+  const valid =
+    typeof request?.thread === 'string' &&
+    typeof request.name === 'string' &&
+    typeof request.input === 'object' &&
+    request.input !== null &&
+    request.deadlineMs > 0;
+  if (!valid) throw new HttpError(400, 'A call has thread, name, input and deadlineMs (milliseconds, above 0).');
+  return request;
+}
+
+async function restore({ config, journal }: Parts, request: Request, response: Response): Promise<void> {
+  if (!config.awaitRestore || journal.restored()) throw new HttpError(409, 'There is nothing to restore here.');
+  await unpack(request as Readable);
+  journal.markRestored();
+  send(response, 200, {});
+}
+
+async function checkpoint({ spoolDir }: Parts, since: string | null, response: Response): Promise<void> {
+  const archive = await pack(spoolDir);
+  if (archive.sha256 === since) {
+    await archive.remove();
+    return send(response, 204);
+  }
+  response.setHeader(SHA256_HEADER, archive.sha256);
+  response.setHeader('content-length', archive.bytes);
+  response.setHeader('last-modified', archive.takenAt);
+  await pipeline(readArchive(archive), asWritable(response));
+}
+
+/** As the agent, with a program of the sandbox: the server itself opens nothing that an agent named. */
+async function sendFile({ tools }: Parts, path: string, response: Response): Promise<void> {
+  const file = await notFound(tools.locate(path));
+  const cat = spawn('head', ['--bytes', String(file.bytes), '--', file.path], {
+    uid: AGENT_UID,
+    gid: AGENT_UID,
+    cwd: '/',
+    env: { PATH },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  response.once('close', () => cat.kill('SIGKILL'));
+  response.setHeader('last-modified', file.modifiedAt);
+  await pipeline(cat.stdout, asWritable(response));
+}
+
+/** Both kinds are streams; their types do not agree with each other. */
+function asWritable(response: Response): Writable {
+  return response as Writable;
+}
+
+async function notFound<T>(answer: Promise<T>): Promise<T> {
+  return await answer.catch((error: Error) => {
+    throw new HttpError(404, error.message);
+  });
+}
+
+async function readJson(request: Request): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) throw new HttpError(413, `A body may have ${MAX_BODY_BYTES} bytes.`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
+  } catch {
+    throw new HttpError(400, 'The body is not JSON.');
+  }
+}
+
+function send(response: Response, status: number, body?: object): void {
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json');
+  if (body === undefined) response.end();
+  else response.end(JSON.stringify(body));
+}
