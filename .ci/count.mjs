@@ -1,0 +1,13 @@
+/** Prints the closing line of a test run from vitest's JSON: `N passed, N failed[, N skipped]`. */
+import { readFileSync } from 'node:fs';
+
+let run;
+try {
+  run = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+} catch {
+  run = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, testResults: [] };
+}
+// A file that could not even be loaded holds no test that failed.
+const broken = run.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+const skipped = (run.numPendingTests ?? 0) + (run.numTodoTests ?? 0);
+console.log(`${run.numPassedTests} passed, ${run.numFailedTests + broken} failed${skipped ? `, ${skipped} skipped` : ''}`);
