@@ -10,4 +10,6 @@ try {
 // A file that could not even be loaded holds no test that failed.
 const broken = run.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
 const skipped = (run.numPendingTests ?? 0) + (run.numTodoTests ?? 0);
-console.log(`${run.numPassedTests} passed, ${run.numFailedTests + broken} failed${skipped ? `, ${skipped} skipped` : ''}`);
+console.log(
+  `${run.numPassedTests} passed, ${run.numFailedTests + broken} failed${skipped ? `, ${skipped} skipped` : ''}`,
+);

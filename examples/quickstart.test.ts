@@ -1,36 +1,35 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** The quickstarts, written for the hosted API, against a real Longhand. */
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Rehearsal, startRehearsal } from '../rehearsal/rehearsal.ts';
-import { type StandIn, startStandIn } from './demo/stand-in.ts';
+import { startTestApi, type TestApi } from '../test/support/api.ts';
+import { pythonWithSdk } from '../test/support/python.ts';
+import { type Stack, startStack } from '../test/support/stack.ts';
 
-let rehearsal: Rehearsal;
-let standIn: StandIn;
-let folder: string;
-
+let stack: Stack;
+let api: TestApi;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'quickstart-'));
-  rehearsal = await startRehearsal({
-    firstTokenMs: 50,
-    script:
-      'rehearsal: q\nturns:\n  - when: count\n    steps: [{ tools: [{ bash: echo 42 }] }, { text: "There are {{result.text | trim}}." }]',
+  stack = await startStack({
+    hands: true,
+    script: {
+      rehearsal: 'Quickstart',
+      turns: [
+        { when: 'count', steps: [{ tools: [{ bash: 'echo 42' }] }, { text: 'There are {{result.text | trim}}.' }] },
+      ],
+    },
   });
-  standIn = await startStandIn({ model: rehearsal.url, folder });
-});
+  api = await startTestApi(stack);
+}, 900_000);
 afterAll(async () => {
-  standIn.close();
-  await rehearsal.close();
-  rmSync(folder, { recursive: true });
-});
+  await api?.stop();
+  await stack?.stop();
+}, 60_000);
 
 /** Runs a program with nothing but the two variables that its readme names. */
 async function run(program: string, ...args: string[]): Promise<string> {
-  const env = { PATH: process.env.PATH ?? '', ANTHROPIC_BASE_URL: standIn.url, ANTHROPIC_API_KEY: 'lh-any' };
-  const { stdout } = await promisify(execFile)(program, args, { env, timeout: 30_000 });
+  const env = { PATH: process.env.PATH ?? '', ANTHROPIC_BASE_URL: api.url, ANTHROPIC_API_KEY: api.key };
+  const { stdout } = await promisify(execFile)(program, args, { env, timeout: 60_000 });
   return stdout;
 }
 
@@ -39,20 +38,9 @@ const EXPECTED = '[bash] {"command":"echo 42"}\nThere are 42.\n';
 
 test('the TypeScript quickstart runs with nothing but base URL and key', async () => {
   expect(await run(process.execPath, path('typescript/quickstart.ts'), 'count them')).toBe(EXPECTED);
-});
+}, 90_000);
 
-const python = process.env.LONGHAND_TEST_PYTHON ?? 'python3';
-const reason = missingPython();
-test.skipIf(reason !== undefined)(`the Python quickstart does the same${reason ?? ''}`, async () => {
+test('the Python quickstart does the same', async () => {
+  const python = await pythonWithSdk();
   expect(await run(python, path('python/quickstart.py'), 'count them')).toBe(EXPECTED.replace('":"', '": "'));
-});
-
-/** Why the Python test cannot run here, to be read in its name; undefined when it can. */
-function missingPython(): string | undefined {
-  try {
-    execFileSync(python, ['-c', 'import anthropic; assert anthropic.__version__ >= "2"'], { stdio: 'ignore' });
-    return undefined;
-  } catch {
-    return ` (skipped: ${python} has no anthropic 2; set LONGHAND_TEST_PYTHON to one that has)`;
-  }
-}
+}, 300_000);

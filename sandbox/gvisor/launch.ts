@@ -115,6 +115,8 @@ export async function launch(
     },
   );
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
+  // A failed spawn rejects both; only the first is waited for.
+  ended.catch(() => undefined);
   await once(child, 'spawn');
   await beforeExec(child.pid ?? 0);
   child.stdin?.on('error', () => undefined).end('go\n');

@@ -72,6 +72,19 @@ test('a sandbox that hangs is ended and reported as lost', async () => {
   expect(isAlive(pid, pidStart)).toBe(false);
 }, 30_000);
 
+test('two workers at once, and a tool server that crashes: both find it again', async () => {
+  const ref = await subject.hands.provision({ sessionId: 'two-workers', generation: 1 }, signal);
+  const other = await subject.reopen();
+  for (const hands of [subject.hands, other, subject.hands]) expect(await shell(hands, ref, 'echo ok')).toBe('ok');
+  await subject.insideAsRoot(ref, 'kill -9 $(pgrep -f "^/run/tools/node /run/tools/tool-server.mjs /run")');
+  const both = [subject.hands, other].map((hands) => shell(hands, ref, 'echo again'));
+  expect(await Promise.all(both)).toEqual(['again', 'again']);
+  await other.close();
+  await subject.insideAsRoot(ref, 'kill -9 $(pgrep -f "^/run/tools/node /run/tools/tool-server.mjs /run")');
+  expect(await shell(subject.hands, ref, 'echo and again')).toBe('and again');
+  await subject.hands.release(ref);
+}, 30_000);
+
 test('sandboxes whose data folder was removed are ended by whoever starts next', async () => {
   const gone = await openTestHands();
   const worker = startWorker(gone, 'orphan');

@@ -52,6 +52,8 @@ export async function pack(dir: string): Promise<Archive> {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(tar, 'exit') as Promise<[number | null]>;
+  // When it could not be started, its pipe says so too.
+  ended.catch(() => undefined);
   const words = lastWords(tar.stderr);
   const hash = createHash('sha256');
   let bytes = 0;
@@ -88,6 +90,8 @@ export async function unpack(body: Readable): Promise<void> {
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   const ended = once(tar, 'exit') as Promise<[number | null]>;
+  // When it could not be started, its pipe says so too.
+  ended.catch(() => undefined);
   const words = lastWords(tar.stderr);
   try {
     await pipeline(body, createZstdDecompress(), tar.stdin);

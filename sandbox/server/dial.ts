@@ -3,7 +3,6 @@
  * a sandbox could knock at. Dials again when the connection ends, and when another socket stands where it dialled: a
  * new hands worker.
  */
-import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { createServer, type Http2Server } from 'node:http2';
 import { connect, type Socket } from 'node:net';
@@ -12,6 +11,9 @@ import type { Request, Response } from './routes.ts';
 
 /** How often to look whether there is a new socket, milliseconds. */
 const LOOK_MS = 250;
+/** Pauses between attempts while nobody listens, milliseconds: an absent worker should cost nothing. */
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 500;
 /** Bytes under way before an acknowledgement, per stream: files and checkpoints go through here. */
 export const WINDOW_BYTES = 4 * 1024 * 1024;
 
@@ -23,16 +25,22 @@ export async function serveByDialling(
   const server = createServer({ settings: { initialWindowSize: WINDOW_BYTES } }, handler);
   server.on('session', (session) => session.setLocalWindowSize(WINDOW_BYTES));
   server.on('sessionError', () => undefined);
+  let pause = FIRST_PAUSE_MS;
   let connected: { inode: bigint; socket: Socket; closed: Promise<unknown> } | undefined;
   for (;;) {
     const inode = await inodeOf(path);
     if (inode !== undefined && (connected === undefined || connected.socket.destroyed || connected.inode !== inode)) {
       // The earlier connection stays: an old worker may still be reading an answer.
       const socket = await dial(server, path).catch(() => undefined);
-      if (socket) connected = { inode, socket, closed: once(socket, 'close') };
+      if (socket) connected = { inode, socket, closed: new Promise((resolve) => socket.once('close', resolve)) };
     }
-    if (!connected || connected.socket.destroyed) await sleep(20);
-    else await Promise.race([sleep(LOOK_MS), connected.closed]);
+    if (connected && !connected.socket.destroyed) {
+      pause = FIRST_PAUSE_MS;
+      await Promise.race([sleep(LOOK_MS), connected.closed]);
+    } else {
+      await sleep(pause);
+      pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS);
+    }
   }
 }
 

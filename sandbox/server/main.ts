@@ -22,6 +22,9 @@ import { runToolWorker } from './tool-worker.ts';
 /** The file tools' process starts when the first command had a moment of its own. */
 const WARM_AFTER_MS = 400;
 
+// A slip in one request must not make the outcome of every running call unknown.
+process.on('unhandledRejection', (error) => process.stderr.write(`tool server: ${String(error)}\n`));
+
 async function serve(configFile: string): Promise<never> {
   const config = JSON.parse(readFileSync(configFile, 'utf8')) as ServerConfig;
   prepareFolders();

@@ -149,6 +149,7 @@ async function sendFile({ tools }: Parts, path: string, response: Response): Pro
     env: { PATH },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  cat.on('error', (error) => response.destroy(error));
   response.once('close', () => cat.kill('SIGKILL'));
   response.setHeader('last-modified', file.modifiedAt);
   await pipeline(cat.stdout, asWritable(response));
