@@ -59,7 +59,13 @@ export interface ToolCall {
 export type CallOutcome =
   | { kind: 'finished'; content: ResultBlock[]; isError: boolean; startedAt: string; finishedAt: string }
   | { kind: 'unknown'; message: string }
-  | { kind: 'lost'; started: 'no' | 'maybe'; message: string };
+  | {
+      kind: 'lost';
+      started: 'no' | 'maybe';
+      message: string;
+      /** Files that were saved when the sandbox was let go in good order; newer than any that the session knows. */
+      checkpoint?: Checkpoint;
+    };
 
 /** A stored copy of a sandbox's files. */
 export interface Checkpoint {

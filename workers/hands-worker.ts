@@ -11,6 +11,8 @@ export interface HandsOptions {
   namespace: string;
   hands: Hands;
   blobs: Blobs;
+  /** Runs when no more work is taken, before the connections to sandboxes are closed. */
+  beforeClose?(): Promise<void>;
   /** Task queue of this worker's target; default `hands`. */
   queue?: string;
 }
@@ -29,6 +31,7 @@ export async function startHands(options: HandsOptions): Promise<RunningWorker> 
   });
   const done = worker.run().finally(async () => {
     await connection.close();
+    await options.beforeClose?.();
     await options.hands.close();
   });
   done.catch(() => undefined);

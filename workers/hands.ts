@@ -35,7 +35,9 @@ await runWorkerProcess('hands', async (log) => {
   const problem = await sandboxProblem(layout.hands, Date.now());
   // There is no unsandboxed mode: without isolation this worker takes no work.
   if (problem !== undefined) throw new Error(problem);
-  const worker = await startHands({ temporalAddress, namespace: settings.TEMPORAL_NAMESPACE, hands, blobs });
+  // `longhand dev` leaves no process behind; alone, sandboxes wait for the next hands worker.
+  const end = process.connected ? { beforeClose: () => hands.suspendAll() } : {};
+  const worker = await startHands({ temporalAddress, namespace: settings.TEMPORAL_NAMESPACE, hands, blobs, ...end });
   worker.done.finally(endReports).catch(() => undefined);
   return worker;
 });

@@ -3,7 +3,7 @@
  * out over a Unix socket of its own; a sandbox outlives the process that made it, and any later one with the same
  * `stateDir` finds it again.
  */
-import type { CallOutcome, Hands, SandboxRef, SandboxSpec, ToolCall } from '../hands.ts';
+import type { CallOutcome, Checkpoint, Hands, SandboxRef, SandboxSpec, ToolCall } from '../hands.ts';
 import type { CallState } from '../server/protocol.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { bootId } from './host-process.ts';
@@ -22,6 +22,8 @@ const OVERDUE_MS = 45_000;
 export interface GvisorHands extends Hands {
   /** Ends every sandbox of this `stateDir`, for when the installation stops. Files since the last checkpoint are lost. */
   releaseAll(): Promise<void>;
+  /** As `releaseAll`, but saves the files first: calls that come later are `lost` with that checkpoint. */
+  suspendAll(): Promise<void>;
 }
 
 /**
@@ -65,6 +67,16 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
     throw new Error(`Sandbox ${ref.id} of session ${ref.sessionId} is gone; provision the next generation.`);
   };
 
+  const checkpoint = async (ref: SandboxRef, since?: string): Promise<Checkpoint | undefined> => {
+    const archive = await (await present(ref)).client.pack(since);
+    if (!archive) return undefined;
+    const { key, sha256, bytes } = await options.checkpoints.put(ref.sessionId, archive.body);
+    if (sha256 !== archive.sha256) {
+      throw new Error(`The checkpoint of ${ref.id} was stored as ${sha256}, but the sandbox sent ${archive.sha256}.`);
+    }
+    return { key, sha256, bytes, takenAt: archive.takenAt };
+  };
+
   return {
     provider: 'gvisor',
 
@@ -89,15 +101,7 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
       await sandbox?.client.stop({ thread, ids });
     },
 
-    async checkpoint(ref, since) {
-      const archive = await (await present(ref)).client.pack(since);
-      if (!archive) return undefined;
-      const { key, sha256, bytes } = await options.checkpoints.put(ref.sessionId, archive.body);
-      if (sha256 !== archive.sha256) {
-        throw new Error(`The checkpoint of ${ref.id} was stored as ${sha256}, but the sandbox sent ${archive.sha256}.`);
-      }
-      return { key, sha256, bytes, takenAt: archive.takenAt };
-    },
+    checkpoint,
 
     async release(ref) {
       await inTurn(ref.sessionId, async () => {
@@ -113,6 +117,22 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
     async releaseAll() {
       await (await life()).endAll();
       begun = undefined;
+    },
+
+    async suspendAll() {
+      const { records } = await life();
+      const live = (await records.all()).filter(({ state }) => state === 'live');
+      await Promise.all(
+        live.map(async (record) => {
+          try {
+            const saved = await checkpoint({ ...record, provider: 'gvisor' });
+            await records.put({ ...record, saved });
+          } catch (error) {
+            options.log?.(`sandbox ${record.id}: its files could not be saved: ${(error as Error).message}`);
+          }
+        }),
+      );
+      await this.releaseAll();
     },
 
     async close() {
@@ -197,7 +217,8 @@ async function lost({ records }: Life, ref: SandboxRef, call: ToolCall): Promise
   const record = await records.get(ref.id);
   // After a restart of the host the last marks may be missing on its disk.
   const maybe = record === undefined || record.bootId !== bootId() || (await records.wasSent(ref.id, call.id));
+  const saved = record?.saved ? { checkpoint: record.saved } : {};
   return maybe
-    ? { kind: 'lost', started: 'maybe', message: 'The sandbox ended while this call may have been running.' }
-    : { kind: 'lost', started: 'no', message: 'The sandbox had ended before this call was started.' };
+    ? { kind: 'lost', started: 'maybe', message: 'The sandbox ended while this call may have been running.', ...saved }
+    : { kind: 'lost', started: 'no', message: 'The sandbox had ended before this call was started.', ...saved };
 }

@@ -6,7 +6,7 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SandboxLimits } from '../hands.ts';
+import type { Checkpoint, SandboxLimits } from '../hands.ts';
 import type { CgroupParent } from './cgroup.ts';
 
 export interface SandboxRecord {
@@ -28,6 +28,8 @@ export interface SandboxRecord {
   cgroups?: CgroupParent;
   /** `live`: made, files restored. `gone`: kept only for what is known of its calls. */
   state: 'making' | 'live' | 'gone';
+  /** Its files as they were when all sandboxes were let go in good order. */
+  saved?: Checkpoint;
   /** Whether it ever took calls. */
   wasLive?: boolean;
 }

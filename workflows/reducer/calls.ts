@@ -121,7 +121,10 @@ export function appendResult(draft: Draft, call: Call, result: ExecuteResult): v
       { blobs: result.blobs },
     );
   } else {
-    if (result.kind === 'lost') sandbox.ref = undefined;
+    if (result.kind === 'lost') {
+      sandbox.ref = undefined;
+      if (result.checkpoint) sandbox.checkpoint = result.checkpoint;
+    }
     appendToolError(draft, call.id, lossMessage(draft, result));
   }
   finish(call);

@@ -18,6 +18,7 @@ const AGENT: AgentPolicy = {
   rev: 1,
   tools: {
     bash: { kind: 'builtin', enabled: true, policy: 'always_allow' },
+    read: { kind: 'builtin', enabled: true, policy: 'always_allow' },
     write: { kind: 'builtin', enabled: true, policy: 'always_ask' },
     edit: { kind: 'builtin', enabled: true, policy: 'auto' },
     grep: { kind: 'builtin', enabled: false, policy: 'always_allow' },
@@ -158,10 +159,22 @@ describe('a turn', () => {
   test('runs at most 16 calls at once and the rest after them', () => {
     const session = startSession();
     session.send(message('many'));
-    session.use(...Array.from({ length: 20 }, () => 'bash'));
+    session.use(...Array.from({ length: 20 }, () => 'read'));
     expect(session.commands).toHaveLength(16);
     session.finish('use_1_3');
     expect(session.commands).toMatchObject([{ do: 'execute', call: { id: 'use_1_16' } }]);
+  });
+
+  test('runs shell calls in the order of the reply, and everything else beside them', () => {
+    const session = startSession();
+    session.send(message('go'));
+    session.use('bash', 'bash', 'read');
+    expect(session.commands.map((command) => command.do === 'execute' && command.call.id)).toEqual([
+      'use_1_0',
+      'use_1_2',
+    ]);
+    session.finish('use_1_0');
+    expect(session.commands).toMatchObject([{ do: 'execute', call: { id: 'use_1_1' } }]);
   });
 
   test('denies a disabled and an unknown tool without running them', () => {

@@ -1,6 +1,7 @@
 /** The turn: start, ask the model, act on the reply, end. */
 import type { StopDetails, StopReason } from '../../events/wire.ts';
 import type { SampleResult } from '../contract.ts';
+import type { Call } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
 import { append, type Draft, markProcessed } from './draft.ts';
 import { modelFailed } from './failures.ts';
@@ -11,6 +12,7 @@ const MAX_CUT_OFFS = 3;
 /** How long an interrupt waits for a model request and for running commands, ms. */
 const SAMPLE_GRACE_MS = 1_000;
 const EXECUTE_GRACE_MS = 5_000;
+const SHELL = 'bash';
 const INTERRUPTED = 'The user interrupted before this call completed.';
 
 /** Starts a turn with all that is queued, if something is and no turn is open. */
@@ -112,7 +114,9 @@ export function goOn(draft: Draft): void {
   const { turn } = state;
   if (!turn) return;
   const running = turn.calls.filter((call) => call.state === 'running').length;
-  const ready = turn.calls.filter((call) => call.state === 'ready').slice(0, settings.maxParallelCalls - running);
+  const ready = turn.calls
+    .filter((call, index) => call.state === 'ready' && !waitsForShell(turn.calls, index))
+    .slice(0, settings.maxParallelCalls - running);
   if (ready.length > 0 || running > 0) {
     showRunning(draft);
     turn.phase = 'acting';
@@ -130,6 +134,12 @@ export function goOn(draft: Draft): void {
   showRunning(draft);
   turn.calls = [];
   askModel(draft);
+}
+
+/** The shell's calls depend on one another (directory, variables): they run in the order of the reply. */
+function waitsForShell(calls: Call[], index: number): boolean {
+  if (calls[index]?.name !== SHELL) return false;
+  return calls.slice(0, index).some((one) => one.name === SHELL && (one.state === 'ready' || one.state === 'running'));
 }
 
 /** Ends the turn; what is queued starts the next one. */
