@@ -1,11 +1,18 @@
 /** What workflows ask of the hands. These run where sandboxes are: no model key, no database, only the blob store. */
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { ResultBlock } from '../events/wire.ts';
-import type { Hands } from '../sandbox/hands.ts';
+import { type Hands, SandboxGoneError } from '../sandbox/hands.ts';
 import type { Blobs } from '../store/blobs/blobs.ts';
 import { externalize, internalize } from '../store/blobs/parts.ts';
-import type { ExecuteInput, ExecuteResult, HandsActivities } from '../workflows/contract.ts';
+import { type ExecuteInput, type ExecuteResult, type HandsActivities, SANDBOX_GONE } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
+
+/** A sandbox that has ended does not come back by asking again. */
+function asTerminal(error: unknown): never {
+  if (error instanceof SandboxGoneError) throw ApplicationFailure.nonRetryable(error.message, SANDBOX_GONE);
+  throw error;
+}
 
 /** Largest file that is brought out of a sandbox, bytes. */
 const MAX_EXPORT_BYTES = 2 * 1024 ** 3;
@@ -29,10 +36,10 @@ export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActiviti
     execute,
     stopCalls: ({ ref, thread, ids }) => hands.stopCalls(ref, thread, ids),
     async checkpoint({ ref, since }) {
-      return (await beating(() => hands.checkpoint(ref, since))) ?? null;
+      return (await beating(() => hands.checkpoint(ref, since)).catch(asTerminal)) ?? null;
     },
     release: ({ ref }) => beating(() => hands.release(ref)),
-    listFiles: ({ ref, path }) => hands.listFiles(ref, path),
+    listFiles: ({ ref, path }) => hands.listFiles(ref, path).catch(asTerminal),
     exportFile: ({ ref, path }) =>
       beating(async () => blobs.putStream(ref.sessionId, await hands.readFile(ref, path), MAX_EXPORT_BYTES)),
   };

@@ -28,12 +28,20 @@ export function createModelClient(settings: ModelSettings): Anthropic {
   });
 }
 
+/** The stream of a reply broke, or was never a whole one: cut off, empty, or not JSON. */
+export class BrokenStreamError extends Error {
+  override name = 'BrokenStreamError';
+}
+
 type Failure = Extract<SampleResult, { ok: false }>;
 
 /** @param error - what a model request threw. Returns undefined for what is not the provider's word. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof APIConnectionError) {
     return { ok: false, class: 'connection', message: `The model could not be reached: ${causeOf(error)}` };
+  }
+  if (error instanceof BrokenStreamError) {
+    return { ok: false, class: 'connection', message: `The model’s reply broke off: ${error.message}` };
   }
   if (!(error instanceof APIError)) return undefined;
   const type = errorType(error.error);
@@ -47,7 +55,12 @@ export function failureOf(error: unknown): Failure | undefined {
 }
 
 function classOf(status: number | undefined, type: string | undefined, message: string): FailureClass {
-  if (/prompt is too long|context window|too many total text bytes/i.test(message)) return 'too_long';
+  if (
+    /prompt is too long|context window|too many total text bytes|exceeds? context limit|maximum context length/i.test(
+      message,
+    )
+  )
+    return 'too_long';
   if (status === 402 || type === 'billing_error' || /credit balance/i.test(message)) return 'billing';
   if (status === 401 || status === 403 || type === 'authentication_error' || type === 'permission_error') {
     return 'authentication';

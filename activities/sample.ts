@@ -3,7 +3,7 @@
  * a reader sees, history already holds.
  */
 
-import type Anthropic from '@anthropic-ai/sdk';
+import { type Anthropic, APIError } from '@anthropic-ai/sdk';
 import type { Message } from '@anthropic-ai/sdk/resources/messages';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
@@ -13,12 +13,13 @@ import type { SessionAgent } from '../events/wire.ts';
 import { harnessNamed } from '../harness/index.ts';
 import type { ModelSpec } from '../harness/model-spec.ts';
 import { toolPolicies } from '../harness/tool-policy.ts';
-import type { Blobs } from '../store/blobs/blobs.ts';
+import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/blobs.ts';
+import { PartPathError } from '../store/blobs/parts.ts';
 import { LogConflict, type LogStore } from '../store/log.ts';
 import type { SampleInput, SampleResult } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
 import { createConversations } from './conversations.ts';
-import { failureOf } from './model-client.ts';
+import { BrokenStreamError, failureOf } from './model-client.ts';
 import { createPreviews } from './previews.ts';
 import { fitReply } from './reply-parts.ts';
 
@@ -44,14 +45,15 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
     // An attempt that ends by itself takes its mark back; what is left are those that died.
     const crashes = readCrashes(context.info.heartbeatDetails);
     if (crashes >= MAX_CRASHES) {
+      // The window counts as stored once this returns, whatever else is given up.
+      await deps.log.append(input.carry).catch(asTerminal);
       return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
     }
     try {
       return await beating(() => request(input), { crashes: crashes + 1 });
     } catch (error) {
       context.heartbeat({ crashes });
-      if (error instanceof LogConflict) throw ApplicationFailure.nonRetryable(error.message, 'LogConflict');
-      throw error;
+      return asTerminal(error);
     }
   };
 
@@ -66,9 +68,10 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       const [agent] = await Promise.all([deps.agentOf(carry.session, input.agentRev), deps.log.append(carry)]);
       const harness = harnessNamed(input.harness);
       const conversation = await conversations.at(carry, input.startSeq, harness);
+      const build = () => harness.request({ agent, policies, model, conversation, compact: input.compact === true });
       const policies = toolPolicies(agent);
       const model = deps.modelSpec(agent.model.id);
-      const body = harness.request({ agent, policies, model, conversation, compact: input.compact === true });
+      const body = byHarness(build);
       const attempt = context.info.attempt;
       const idOf = (block: number) => replyEventId(carry.thread, input.request, attempt, block);
       const previews = input.compact
@@ -78,21 +81,57 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
 
       const { message, interrupted } = await streamMessage(deps.model, body, signal, previews, idOf);
       if (context.cancellationSignal.aborted) throw context.cancellationSignal.reason;
+      // Half a summary must not take the conversation's place, nor be shown.
+      if (input.compact && interrupted) return { ...nothingYet(), compactNext: true };
       if (!message) return nothingYet();
       const reply = { message, policies, model, interrupted, idOf };
-      const result = input.compact && !interrupted ? harness.summary(reply) : harness.reply(reply);
+      const result = byHarness(() => (input.compact ? harness.summary(reply) : harness.reply(reply)));
       if (!result)
         return { ok: false, class: 'request_failed', message: 'The model gave no summary of the conversation.' };
       return await fitReply(carry.session, result, deps.blobs);
     } catch (error) {
       if (context.cancellationSignal.aborted) throw error;
-      const failure = failureOf(error);
+      const failure = failureOf(error) ?? permanentFault(error);
       if (failure) return failure;
       throw error;
     } finally {
       unsubscribe();
     }
   }
+}
+
+/** A defect of the harness, or a conversation that it cannot take: the same at every attempt. */
+class HarnessError extends Error {
+  override name = 'HarnessError';
+}
+
+function byHarness<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw new HarnessError(messageOf(error), { cause: error });
+  }
+}
+
+/** What no further attempt can mend ends the turn in the open instead of being tried for ever. */
+function permanentFault(error: unknown): SampleResult | undefined {
+  const permanent =
+    error instanceof HarnessError ||
+    error instanceof BlobMissingError ||
+    error instanceof BlobCorruptError ||
+    error instanceof PartPathError;
+  return permanent
+    ? { ok: false, class: 'harness', message: `The model request could not be built: ${error.message}` }
+    : undefined;
+}
+
+function asTerminal(error: unknown): never {
+  if (error instanceof LogConflict) throw ApplicationFailure.nonRetryable(error.message, 'LogConflict');
+  throw error;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Reads the stream to its end, or to where it is stopped. Throws what the provider says otherwise. */
@@ -119,7 +158,9 @@ async function streamMessage(
   try {
     return { message: await stream.finalMessage(), interrupted: false };
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) {
+      throw error instanceof APIError ? error : new BrokenStreamError(messageOf(error), { cause: error });
+    }
     return { message: partial, interrupted: true };
   } finally {
     await previews?.end();
@@ -127,7 +168,7 @@ async function streamMessage(
 }
 
 /** The answer when the user interrupts before anything has arrived. */
-function nothingYet(): SampleResult {
+function nothingYet(): Extract<SampleResult, { ok: true }> {
   const usage = { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
   return { ok: true, events: [], calls: [], stop: 'interrupted', usage };
 }

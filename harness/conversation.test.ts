@@ -81,6 +81,18 @@ describe('the messages that a model sees', () => {
     expect(messages.at(-1)).toEqual({ role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_a' }] });
   });
 
+  test('leave out a reply that was nothing but thinking, which providers refuse later on', () => {
+    const block = { type: 'thinking', thinking: 'hm', signature: 'sig' };
+    const messages = converse(said('one'), 0, [{ type: 'agent.thinking' }, { block }], said('two'), 3);
+    expect(messages).toEqual([{ role: 'user', content: [...text('one'), ...text('two')] }]);
+  });
+
+  test('put a system message after the user message that follows it', () => {
+    const system = { type: 'system.message', content: text('be brief'), processed_at: null };
+    const messages = converse(said('one'), 0, replied('yes'), system, said('two'), 3, 4);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user', 'system']);
+  });
+
   test('begin anew with the summary after a compaction, and keep what the user has just said', () => {
     const messages = converse(said('old'), 0, replied('old answer'), said('new question'), 3, [
       { type: 'agent.thread_context_compacted' },

@@ -143,7 +143,39 @@ export function providerMessages(conversation: Conversation): MessageParam[] {
   const open = last?.role === 'assistant' ? last.content.flatMap((b) => (b.type === 'tool_use' ? [b.id] : [])) : [];
   if (open.length > 0) out.push({ role: 'user', content: open.map(missing) });
   // `system` messages hold text only (see wire.ts), which their narrower type cannot see.
-  return out.filter((message) => message.content.length > 0) as MessageParam[];
+  return joined(systemAfterUser(out.map(withoutLastThinking))) as MessageParam[];
+}
+
+/** Providers refuse an assistant message that ends with thinking: a reply that was cut off there, or said nothing. */
+function withoutLastThinking(message: Message): Message {
+  if (message.role !== 'assistant') return message;
+  const last = message.content.findLastIndex(
+    (block) => block.type !== 'thinking' && block.type !== 'redacted_thinking',
+  );
+  return { ...message, content: message.content.slice(0, last + 1) };
+}
+
+/** A system message is taken only right after a user's: one that stands before it changes places with it. */
+function systemAfterUser(messages: Message[]): Message[] {
+  const out = messages.filter((message) => message.content.length > 0);
+  for (let i = 0; i + 1 < out.length; i++) {
+    const [system, user] = [out[i], out[i + 1]];
+    if (system?.role === 'system' && user?.role === 'user' && out[i - 1]?.role !== 'user') {
+      out[i] = user;
+      out[i + 1] = system;
+    }
+  }
+  return out;
+}
+
+function joined(messages: Message[]): Message[] {
+  const out: Message[] = [];
+  for (const message of messages) {
+    const last = out.at(-1);
+    if (last?.role === message.role) last.content = [...last.content, ...message.content];
+    else out.push({ ...message });
+  }
+  return out;
 }
 
 function isResult(block: ContentBlockParam, id: string): boolean {

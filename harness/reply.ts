@@ -7,7 +7,7 @@ import { callSummary } from './tools.ts';
 
 type Reply = Extract<SampleResult, { ok: true }>;
 
-/** Past this part of the window the next request asks for a summary first. */
+/** Past this part of the window, or when a whole reply would no longer fit, the next request asks for a summary first. */
 const COMPACT_AT = 0.8;
 /** Filled in by the workflow, whose clock it is. */
 const UNSTAMPED = '';
@@ -113,7 +113,7 @@ function fullness({ message, model }: ReplyInput): Pick<Reply, 'compactNext'> {
     (usage.cache_creation_input_tokens ?? 0) +
     (usage.cache_read_input_tokens ?? 0) +
     usage.output_tokens;
-  return tokens > model.window * COMPACT_AT ? { compactNext: true } : {};
+  return tokens > Math.min(model.window * COMPACT_AT, model.window - model.maxOutput) ? { compactNext: true } : {};
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

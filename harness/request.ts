@@ -10,6 +10,8 @@ import { toolDefinitions } from './tools.ts';
 const CACHE = { type: 'ephemeral' } as const;
 /** A summary request may use this part of the window; the oldest tool results are shortened until it fits. */
 const COMPACT_SHARE = 0.7;
+/** A summary must leave room for what it summarises. */
+const COMPACT_MAX_TOKENS = 16_000;
 /** Rough size of a token, characters of JSON. */
 const CHARS_PER_TOKEN = 3;
 const SHORTENED_CHARS = 2_000;
@@ -32,7 +34,7 @@ export function buildRequest(input: RequestInput): MessageCreateParamsStreaming 
   const effort = agent.model.effort?.type;
   return {
     model: model.upstream,
-    max_tokens: model.maxOutput,
+    max_tokens: input.compact ? Math.min(model.maxOutput, COMPACT_MAX_TOKENS) : model.maxOutput,
     stream: true,
     ...(system ? { system: [{ type: 'text', text: system, cache_control: CACHE }] } : {}),
     ...(tools.length > 0

@@ -92,6 +92,11 @@ export interface CheckpointStore {
   get(sessionId: string, key: string): Promise<Readable>;
 }
 
+/** Thrown by what needs a live sandbox (a checkpoint, its files) when it has ended. Terminal: asking again cannot help. */
+export class SandboxGoneError extends Error {
+  override name = 'SandboxGoneError';
+}
+
 export interface Hands {
   readonly provider: string;
   /** Throws with cause and fix when isolation cannot be had here. There is no unsandboxed mode. */

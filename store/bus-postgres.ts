@@ -28,8 +28,11 @@ export function createPostgresBus(url: string, pool: Pool, onError: (error: Erro
   async function listen(): Promise<Client> {
     const client = new Client({ connectionString: url, application_name: 'longhand bus' });
     client.on('notification', (message) => deliver(message.payload));
+    let gone = false;
     const lost = (error?: Error) => {
-      if (closed || connection === undefined) return;
+      // `end` follows `error`: only the first may make way for a new connection.
+      if (closed || gone) return;
+      gone = true;
       connection = undefined;
       if (error) onError(error);
       void client.end().catch(() => undefined);

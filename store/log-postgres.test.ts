@@ -6,6 +6,7 @@ import { createPostgresBus } from './bus-postgres.ts';
 import { type Database, migrateDatabase, openDatabase } from './database.ts';
 import { LogConflict, type LogStore } from './log.ts';
 import { createLogStore } from './log-postgres.ts';
+import { sessions as sessionRows } from './schema.ts';
 
 const postgres = usePostgres();
 let url: string;
@@ -102,4 +103,26 @@ describe('append', () => {
     await expect.poll(() => heads).toEqual([0, 1]);
     await bus.close();
   });
+});
+
+test('a title that is stored late still reaches the row, and an older one does not take its place', async () => {
+  const session = 'sesn_titles';
+  const now = new Date();
+  await database.orm.insert(sessionRows).values({
+    ...{ id: session, workspaceId: 'w', thread: 't', phase: 'live', status: 'idle', rowSeq: -1, title: 'first' },
+    ...{ metadata: {}, agentId: 'a', agentVersion: 1, agentRev: 1, environmentId: 'e', usage: {}, stats: {} },
+    ...{ createdAt: now, updatedAt: now },
+  });
+  const { carry } = newSession();
+  const titled = (seq: number, title: string): LogEntry => ({
+    thread: 't',
+    seq,
+    event: { id: `e${seq}`, type: 'session.updated', processed_at: now.toISOString(), title },
+    private: { row: { title } },
+  });
+  const store = (...entries: LogEntry[]) => log.append({ ...carry(...entries), session });
+  await store(titled(2, 'newest'));
+  await store(titled(1, 'older'), titled(0, 'oldest'));
+  const row = await database.pool.query('select title, row_seq from sessions where id = $1', [session]);
+  expect(row.rows[0]).toMatchObject({ title: 'newest', row_seq: '2' });
 });

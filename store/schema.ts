@@ -94,7 +94,10 @@ export const sessions = pgTable(
     /** seq of the entry that `status`, `usage`, `stats` come from; -1 before the first. */
     rowSeq: bigint('row_seq', { mode: 'number' }).notNull(),
     title: text(),
+    /** seq of the `session.updated` that the title comes from: entries may be stored in another order than written. */
+    titleSeq: bigint('title_seq', { mode: 'number' }).notNull().default(-1),
     metadata: json().$type<Record<string, string>>().notNull(),
+    metadataSeq: bigint('metadata_seq', { mode: 'number' }).notNull().default(-1),
     agentId: text('agent_id').notNull(),
     agentVersion: integer('agent_version').notNull(),
     agentRev: integer('agent_rev').notNull(),

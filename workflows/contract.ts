@@ -14,6 +14,8 @@ export const SESSION_WORKFLOW = 'session';
 export const POST = 'post';
 /** Query: the session's {@link SandboxPlace}. */
 export const SANDBOX_QUERY = 'sandbox';
+/** Failure type of an activity that needs a sandbox which has ended. */
+export const SANDBOX_GONE = 'SandboxGone';
 export const FILES_WORKFLOW = 'files';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';

@@ -36,10 +36,15 @@ export function createOutbox(carryOf: (entries: LogEntry[]) => Carry): Outbox {
   const uncarried = () => window.filter((entry) => entry.seq > sampled);
 
   async function publishAll(): Promise<void> {
-    for (let rest = uncarried(); rest.length > 0; rest = uncarried()) {
-      const entries = carryPrefix(rest);
-      await publish({ carry: carryOf(entries) });
-      acknowledgeOnly(entries);
+    try {
+      for (let rest = uncarried(); rest.length > 0; rest = uncarried()) {
+        const entries = carryPrefix(rest);
+        await publish({ carry: carryOf(entries) });
+        acknowledgeOnly(entries);
+      }
+    } finally {
+      // In the same step as the last look at the window: an entry that is added a microtask later must find it free.
+      publishing = undefined;
     }
   }
 
@@ -50,9 +55,9 @@ export function createOutbox(carryOf: (entries: LogEntry[]) => Carry): Outbox {
   }
 
   function flush(): Promise<void> {
-    publishing ??= publishAll().finally(() => {
-      publishing = undefined;
-    });
+    if (publishing) return publishing;
+    if (uncarried().length === 0) return Promise.resolve();
+    publishing = publishAll();
     return publishing;
   }
 

@@ -24,6 +24,7 @@ import { execute, sample, sandboxWork, stopCalls } from './activities.ts';
 import {
   type Carry,
   POST,
+  SANDBOX_GONE,
   SANDBOX_QUERY,
   type SampleResult,
   type SandboxPlace,
@@ -65,6 +66,9 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   const executing = new Map<string, CancellationScope>();
   let provisioning: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
+  let saving: Promise<boolean> | undefined;
+  /** The last try to let the sandbox of an ended session go. */
+  let released = false;
 
   const display = createDisplay(state.status);
   const outbox = createOutbox(
@@ -124,8 +128,6 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       case 'provision':
         background(async () => {
           await ensureSandbox();
-          // Nothing may come of it: then the sandbox is let go like any other that idles.
-          if (!busy(state)) obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
         });
         return;
       case 'checkpoint':
@@ -239,10 +241,13 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
           ...(call.inputBlobs ? { inputBlobs: call.inputBlobs } : {}),
         }),
       );
-      dispatch({ in: 'executed', call: call.id, result });
+      dispatch({ in: 'executed', call: call.id, result, generation: ref.generation });
     } catch (error) {
       if (isCancellation(error)) return;
-      dispatch({ in: 'executeFailed', call: call.id, message: reason(error), started: started && !neverTaken(error) });
+      const begun = started && !neverTaken(error);
+      // Nobody waits for it any more; it must not go on behind the model's back.
+      if (begun) background(() => stop([call.id]));
+      dispatch({ in: 'executeFailed', call: call.id, message: reason(error), started: begun });
     } finally {
       executing.delete(call.id);
       inFlight -= 1;
@@ -285,15 +290,31 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     });
   }
 
+  /** One at a time, so that an older one cannot take a newer one's place. */
   async function checkpoint(): Promise<boolean> {
-    const { ref, checkpoint: last } = state.sandbox;
+    while (saving) await saving;
+    saving = saveFiles();
+    try {
+      return await saving;
+    } finally {
+      saving = undefined;
+    }
+  }
+
+  /** @returns false when the files could not be saved and the sandbox must be kept. */
+  async function saveFiles(): Promise<boolean> {
+    const { ref, checkpoint: last, changes } = state.sandbox;
     if (!ref) return false;
     inFlight += 1;
     try {
       const taken = await sandbox.checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
-      dispatch({ in: 'checkpointed', generation: ref.generation, checkpoint: taken });
+      dispatch({ in: 'checkpointed', generation: ref.generation, changes, checkpoint: taken });
       return true;
     } catch (error) {
+      if (isGone(error)) {
+        if (state.sandbox.ref?.generation === ref.generation) dispatch({ in: 'released' });
+        return true;
+      }
       log.warn('checkpoint failed; the sandbox is kept', { reason: reason(error) });
       return false;
     } finally {
@@ -302,17 +323,23 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   }
 
   async function release(save: boolean): Promise<void> {
+    if (save && !(await checkpoint())) return keepForNow();
     const { ref } = state.sandbox;
-    if (!ref || (save && !(await checkpoint()))) return;
+    if (!ref) return;
     inFlight += 1;
     try {
       await sandbox.release({ ref });
       dispatch({ in: 'released' });
     } catch (error) {
-      log.warn('release failed; the hands worker removes orphans', { reason: reason(error) });
+      log.warn('release failed; it is tried again later', { reason: reason(error) });
+      keepForNow();
     } finally {
       inFlight -= 1;
     }
+  }
+
+  function keepForNow(): void {
+    if (!state.ended) obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
   }
 
   function runIsLong(factor: number): boolean {
@@ -328,6 +355,12 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
 
   function quiet(): boolean {
     return inFlight === 0 && !provisioning && !releasing && !outbox.busy;
+  }
+
+  // Before the handlers: setting one runs it for all that has already arrived, which must come after this.
+  if (input.carried) resume();
+  else if (input.initial?.length) {
+    dispatch({ in: 'request', request: { id: 'initial', op: { op: 'events', events: input.initial } } });
   }
 
   setHandler(defineUpdate<SessionAnswer[], [SessionRequest[]]>(POST), (requests) => {
@@ -366,11 +399,6 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     });
   });
 
-  if (input.carried) resume();
-  else if (input.initial?.length) {
-    dispatch({ in: 'request', request: { id: 'initial', op: { op: 'events', events: input.initial } } });
-  }
-
   /** Takes up what the last run was about to do. */
   function resume(): void {
     const { turn } = state;
@@ -390,6 +418,11 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     if (fatal !== undefined) throw asFailure(fatal);
     if (cancelling && !state.ended && !busy(state)) {
       dispatch({ in: 'request', request: { id: 'cancelled/archive', op: { op: 'archive' } } });
+      continue;
+    }
+    if (state.ended && state.sandbox.ref && !released) {
+      released = true;
+      await release(false);
       continue;
     }
     if (outbox.pending > 0) {
@@ -414,6 +447,12 @@ function interruptedResult(): SampleResult {
     stop: 'interrupted',
     usage: { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
   };
+}
+
+/** True when the hands say that the sandbox is no more. */
+function isGone(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure && cause.type === SANDBOX_GONE;
 }
 
 /** True when no worker ever took the task: the call had no effect. */

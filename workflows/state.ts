@@ -65,8 +65,10 @@ export interface Sandbox {
   generation: number;
   ref?: SandboxRef;
   checkpoint?: Checkpoint;
-  /** Calls have run since the last checkpoint. */
-  dirty: boolean;
+  /** Counts what may have changed its files: each call's start and end. */
+  changes: number;
+  /** `changes` when the last checkpoint was begun: equal means that there is nothing to save. */
+  saved: number;
 }
 
 export interface SessionState {
@@ -126,7 +128,7 @@ export function initialState(input: SessionInput, now: number): SessionState {
     compactNext: false,
     answered: [],
     confirmed: [],
-    sandbox: { generation: 0, dirty: false },
+    sandbox: { generation: 0, changes: 0, saved: 0 },
     turns: 0,
     ended: null,
   };

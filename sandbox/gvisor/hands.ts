@@ -3,7 +3,15 @@
  * out over a Unix socket of its own; a sandbox outlives the process that made it, and any later one with the same
  * `stateDir` finds it again.
  */
-import type { CallOutcome, Checkpoint, Hands, SandboxRef, SandboxSpec, ToolCall } from '../hands.ts';
+import {
+  type CallOutcome,
+  type Checkpoint,
+  type Hands,
+  SandboxGoneError,
+  type SandboxRef,
+  type SandboxSpec,
+  type ToolCall,
+} from '../hands.ts';
 import type { CallState } from '../server/protocol.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { bootId } from './host-process.ts';
@@ -64,7 +72,7 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
   const present = async (ref: SandboxRef): Promise<Attached> => {
     const sandbox = await (await life()).find(ref);
     if (sandbox) return sandbox;
-    throw new Error(`Sandbox ${ref.id} of session ${ref.sessionId} is gone; provision the next generation.`);
+    throw new SandboxGoneError(`Sandbox ${ref.id} of session ${ref.sessionId} is gone; provision the next generation.`);
   };
 
   const checkpoint = async (ref: SandboxRef, since?: string): Promise<Checkpoint | undefined> => {

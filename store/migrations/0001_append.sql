@@ -57,10 +57,16 @@ begin
 
   for v_patch in select * from json_array_elements(p_row->'patches') loop
     update sessions set
-      title = case when (v_patch->>'set_title')::boolean then v_patch->>'title' else title end,
-      metadata = coalesce(v_patch->'metadata', metadata),
+      title = case when (v_patch->>'set_title')::boolean and title_seq < (v_patch->>'seq')::bigint
+        then v_patch->>'title' else title end,
+      title_seq = case when (v_patch->>'set_title')::boolean
+        then greatest(title_seq, (v_patch->>'seq')::bigint) else title_seq end,
+      metadata = case when v_patch->'metadata' is not null and metadata_seq < (v_patch->>'seq')::bigint
+        then v_patch->'metadata' else metadata end,
+      metadata_seq = case when v_patch->'metadata' is not null
+        then greatest(metadata_seq, (v_patch->>'seq')::bigint) else metadata_seq end,
       agent_rev = greatest(agent_rev, coalesce((v_patch->>'agent_rev')::int, agent_rev))
-    where id = p_session and row_seq < (v_patch->>'seq')::bigint;
+    where id = p_session;
   end loop;
   update sessions set
     row_seq = (p_row->>'seq')::bigint,

@@ -162,6 +162,8 @@ test('a sandbox that dies in a command is an error that says so, and the files a
   const lost = textOf(results(await session.events()).at(-1));
   expect(lost).toContain('cannot be known');
   expect(lost).toContain('restored as of');
+  await session.until((event) => event.type === 'agent.message' && JSON.stringify(event).includes('Done.'));
+  await pause(1_000);
   await session.turn('show what was kept', 90_000);
   expect(textOf(results(await session.events()).at(-1))).toContain('precious');
 }, 200_000);

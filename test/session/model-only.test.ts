@@ -35,6 +35,7 @@ beforeAll(async () => {
         { when: 'slowly', steps: [{ pace: { first_token_ms: 3000 }, text: 'Slow answer.' }] },
         { when: 'long story', steps: [{ pace: { chunk_ms: 100, chunk_chars: 4 }, text: 'word '.repeat(400) }] },
         { when: 'overload', steps: [{ fail: { times: 2, status: 529, type: 'overloaded_error' }, text: 'At last.' }] },
+        { when: 'cut off', steps: [{ fail: { times: 2, drop: true, after_chunks: 1 }, text: 'word '.repeat(100) }] },
         { when: 'refuse', steps: [{ text: 'No.', stop: 'refusal', stop_details: { category: 'bio' } }] },
         { when: 'strange', steps: [{ text: 'Hm.', stop: 'went_for_a_walk' }] },
         { when: 'think', steps: [{ thinking: 'Let me see.', text: 'Thought.' }] },
@@ -114,6 +115,16 @@ test('an overloaded model is asked again, in the open', async () => {
   expect(types.filter((type) => type === 'session.error')).toHaveLength(2);
   expect(types.filter((type) => type === 'session.status_rescheduled')).toHaveLength(2);
   expect(types).toContain('agent.message');
+});
+
+test('a reply that breaks off in the stream is asked for again, in the open', async () => {
+  const session = await startDirectSession(stack, { settings: { retryInitialMs: 50 } });
+  await session.turn('cut off please');
+  const errors = (await session.events()).flatMap((event) =>
+    event.type === 'session.error' ? [event.error.type] : [],
+  );
+  expect(errors).toEqual(['model_request_failed_error', 'model_request_failed_error']);
+  expect((await session.events()).at(-1)).toMatchObject({ stop_reason: { type: 'end_turn' } });
 });
 
 test('a refusal carries its details', async () => {

@@ -105,11 +105,14 @@ export function finish(call: Call): void {
   call.inputBlobs = undefined;
 }
 
-/** Appends the result that the hands gave. */
-export function appendResult(draft: Draft, call: Call, result: ExecuteResult): void {
+/**
+ * Appends the result that the hands gave.
+ * @param generation - of the sandbox that the call was sent to.
+ */
+export function appendResult(draft: Draft, call: Call, result: ExecuteResult, generation: number): void {
   const { sandbox } = draft.state;
+  sandbox.changes += 1;
   if (result.kind === 'finished') {
-    sandbox.dirty = true;
     const { deadlineMs, note } = deadline(call, draft.settings);
     // The content may be away in the blob store as a whole; then the note goes without saying.
     const whole: ResultBlock[] | null = result.content;
@@ -121,7 +124,8 @@ export function appendResult(draft: Draft, call: Call, result: ExecuteResult): v
       { blobs: result.blobs },
     );
   } else {
-    if (result.kind === 'lost') {
+    // A call of an older sandbox may come back late: it says nothing of the one there is now.
+    if (result.kind === 'lost' && generation === sandbox.generation) {
       sandbox.ref = undefined;
       if (result.checkpoint) sandbox.checkpoint = result.checkpoint;
     }

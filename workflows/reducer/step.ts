@@ -15,16 +15,19 @@ import { endTurn, goOn, graceOver, sampled } from './turn.ts';
 
 /** How long a request's answer is remembered, ms. */
 const ANSWER_KEPT_MS = 600_000;
-const ANSWERS_KEPT = 200;
+const ANSWERS_KEPT = 1_000;
+/** Events in all remembered answers: they are carried through continue-as-new, which has a limit of 2 MiB. */
+const ANSWERED_EVENTS_KEPT = 2_000;
 
 export type StepInput =
   | { in: 'request'; request: SessionRequest }
   | { in: 'sampled'; request: number; result: SampleResult }
-  | { in: 'executed'; call: string; result: ExecuteResult }
+  | { in: 'executed'; call: string; result: ExecuteResult; generation: number }
   /** The call's activity failed for good: no worker, or no answer in all the time it had. */
   | { in: 'executeFailed'; call: string; message: string; started: boolean }
   | { in: 'provisioned'; ref: SandboxRef; restored?: Checkpoint }
-  | { in: 'checkpointed'; generation: number; checkpoint: Checkpoint | null }
+  /** `changes` is the sandbox's count when the checkpoint was begun. */
+  | { in: 'checkpointed'; generation: number; changes: number; checkpoint: Checkpoint | null }
   | { in: 'released' }
   | { in: 'woke'; request: number }
   | { in: 'graceOver'; turn: number }
@@ -64,10 +67,14 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
     case 'provisioned':
       state.sandbox.generation = input.ref.generation;
       state.sandbox.ref = input.ref;
+      state.sandbox.saved = state.sandbox.changes;
+      for (const call of state.turn?.calls ?? []) if (call.state === 'running') state.sandbox.changes += 1;
+      // Asked for by a person, or by a turn that was interrupted meanwhile: it is let go like any other that idles.
+      if (!busy(state)) draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
       return;
     case 'checkpointed':
       if (state.sandbox.generation !== input.generation) return;
-      state.sandbox.dirty = false;
+      state.sandbox.saved = Math.max(state.sandbox.saved, input.changes);
       if (input.checkpoint) state.sandbox.checkpoint = input.checkpoint;
       return;
     case 'released':
@@ -81,7 +88,7 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       return;
     case 'idleElapsed':
       if (state.turns === input.turn && !busy(state) && state.sandbox.ref) {
-        draft.commands.push({ do: 'release', save: state.sandbox.dirty });
+        draft.commands.push({ do: 'release', save: state.sandbox.changes > state.sandbox.saved });
       }
       return;
   }
@@ -100,7 +107,15 @@ function request(draft: Draft, { id, op }: SessionRequest): SessionAnswer {
   state.answered = [...state.answered, { id, at: draft.now, answer }]
     .filter((one) => draft.now - one.at < ANSWER_KEPT_MS)
     .slice(-ANSWERS_KEPT);
+  let events = state.answered.reduce((sum, one) => sum + eventsIn(one.answer), 0);
+  while (events > ANSWERED_EVENTS_KEPT && state.answered.length > 1) {
+    events -= eventsIn(state.answered.shift()?.answer);
+  }
   return answer;
+}
+
+function eventsIn(answer: SessionAnswer | undefined): number {
+  return answer?.ok ? answer.events.length : 0;
 }
 
 function executed(draft: Draft, input: Extract<StepInput, { in: 'executed' | 'executeFailed' }>): void {
@@ -108,8 +123,9 @@ function executed(draft: Draft, input: Extract<StepInput, { in: 'executed' | 'ex
   const call = turn?.calls.find((one) => one.id === input.call);
   if (!turn || call?.state !== 'running') return;
   if (input.in === 'executed') {
-    appendResult(draft, call, input.result);
+    appendResult(draft, call, input.result, input.generation);
   } else {
+    if (input.started) draft.state.sandbox.changes += 1;
     const known = input.started
       ? 'Whether it had effects cannot be known; it was not run again.'
       : 'It was not started and had no effect.';

@@ -122,6 +122,7 @@ export function goOn(draft: Draft): void {
     turn.phase = 'acting';
     for (const call of ready) {
       call.state = 'running';
+      state.sandbox.changes += 1;
       draft.commands.push({ do: 'execute', call: { ...call } });
     }
     return;
@@ -129,6 +130,8 @@ export function goOn(draft: Draft): void {
   const pending = turn.calls.filter((call) => call.state === 'ask' || call.state === 'custom');
   if (pending.length > 0) {
     turn.phase = 'waiting';
+    // People may take days: the sandbox does not wait for them.
+    if (state.sandbox.ref) draft.commands.push({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
     return showIdle(draft, { type: 'requires_action', event_ids: pending.map((call) => call.id) });
   }
   showRunning(draft);
@@ -151,7 +154,7 @@ export function endTurn(draft: Draft, reason: StopReason, details: StopDetails =
   for (const seq of interrupts) markProcessed(draft, seq);
   showIdle(draft, reason, details);
   if (state.sandbox.ref) {
-    if (state.sandbox.dirty) draft.commands.push({ do: 'checkpoint' });
+    if (state.sandbox.changes > state.sandbox.saved) draft.commands.push({ do: 'checkpoint' });
     draft.commands.push({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
   }
   startTurn(draft);
