@@ -3,7 +3,6 @@
  * comes out to the log, and does what it is told. No decision about the session is taken here.
  */
 import {
-  ActivityFailure,
   ApplicationFailure,
   allHandlersFinished,
   CancellationScope,
@@ -17,14 +16,12 @@ import {
   metricMeter,
   setHandler,
   sleep,
-  TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import { execute, sample, sandboxWork, stopCalls } from './activities.ts';
+import { execute, sample } from './activities.ts';
 import {
   type Carry,
   POST,
-  SANDBOX_GONE,
   SANDBOX_QUERY,
   type SampleResult,
   type SandboxPlace,
@@ -33,11 +30,13 @@ import {
   type SessionRequest,
 } from './contract.ts';
 import { createDisplay } from './display.ts';
+import { neverTaken, reason } from './failure-words.ts';
 import { createOutbox } from './outbox.ts';
 import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
 import { busy, type StepInput, step } from './reducer/step.ts';
+import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
 import { type Call, initialState } from './state.ts';
 
@@ -52,7 +51,6 @@ export async function session(input: SessionInput): Promise<void> {
 
 async function run(input: SessionInput, cancelRequested: Promise<never>): Promise<void> {
   const { settings } = input;
-  const sandbox = sandboxWork(input.handsQueue);
   let state = input.carried ?? initialState(input, Date.now());
   const firstSeq = state.seq;
   /** Activities that are out, other than publishes. */
@@ -64,12 +62,20 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   let held: Extract<Command, { do: 'sample' }> | undefined;
   let sampling: CancellationScope | undefined;
   const executing = new Map<string, CancellationScope>();
-  let provisioning: Promise<void> | undefined;
-  let releasing: Promise<void> | undefined;
-  let saving: Promise<boolean> | undefined;
   /** The last try to let the sandbox of an ended session go. */
   let released = false;
 
+  const sandbox = createSessionSandbox(input, {
+    state: () => state,
+    dispatch,
+    idleTimer: () => obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns }),
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+  });
   const display = createDisplay(state.status);
   const outbox = createOutbox(
     (entries): Carry => ({
@@ -114,7 +120,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         background(() => runCall(command.call));
         return;
       case 'stopCalls':
-        background(() => stop(command.ids));
+        background(() => sandbox.stop(command.ids));
         return;
       case 'sleep':
         timer(command.ms, { in: 'woke', request: command.request });
@@ -127,17 +133,14 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         return;
       case 'provision':
         background(async () => {
-          await ensureSandbox();
+          await sandbox.ensure();
         });
         return;
       case 'checkpoint':
-        background(async () => void (await checkpoint()));
+        background(async () => void (await sandbox.checkpoint()));
         return;
       case 'release':
-        releasing ??= release(command.save).finally(() => {
-          releasing = undefined;
-        });
-        background(() => releasing ?? Promise.resolve());
+        background(() => sandbox.letGo(command.save));
         return;
     }
   }
@@ -162,7 +165,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   async function sampleOrHold(command: Extract<Command, { do: 'sample' }>): Promise<void> {
     // Lets whatever led here count itself out of `inFlight` first.
     await Promise.resolve();
-    if (runIsLong(1) && inFlight === 0 && !provisioning && !releasing) held = command;
+    if (runIsLong(1) && inFlight === 0 && !sandbox.busy) held = command;
     else await startSample(command);
   }
 
@@ -226,7 +229,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     executing.set(call.id, scope);
     let started = false;
     try {
-      const ref = await ensureSandbox();
+      const ref = await sandbox.ensure();
       if (state.turn?.calls.find((one) => one.id === call.id)?.state !== 'running') return;
       started = true;
       const { deadlineMs } = deadline(call, settings);
@@ -246,100 +249,12 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       if (isCancellation(error)) return;
       const begun = started && !neverTaken(error);
       // Nobody waits for it any more; it must not go on behind the model's back.
-      if (begun) background(() => stop([call.id]));
+      if (begun) background(() => sandbox.stop([call.id]));
       dispatch({ in: 'executeFailed', call: call.id, message: reason(error), started: begun });
     } finally {
       executing.delete(call.id);
       inFlight -= 1;
     }
-  }
-
-  /** The sandbox of this session, made by the first call that needs one; calls that come together share the making. */
-  async function ensureSandbox() {
-    if (releasing) await releasing;
-    if (!state.sandbox.ref) {
-      provisioning ??= provision().finally(() => {
-        provisioning = undefined;
-      });
-      await provisioning;
-    }
-    if (!state.sandbox.ref) throw ApplicationFailure.nonRetryable('The sandbox was lost while it was being made.');
-    return state.sandbox.ref;
-  }
-
-  async function provision(): Promise<void> {
-    const { generation, checkpoint: restore } = state.sandbox;
-    const made = await sandbox.provision({
-      sessionId: state.session,
-      generation: generation + 1,
-      ...(restore ? { restore } : {}),
-    });
-    dispatch({ in: 'provisioned', ...made });
-  }
-
-  async function stop(ids: string[]): Promise<void> {
-    const { ref } = state.sandbox;
-    if (!ref) {
-      for (const id of ids)
-        dispatch({ in: 'executeFailed', call: id, message: 'interrupted by the user', started: false });
-      return;
-    }
-    await stopCalls(input.handsQueue)({ ref, thread: state.thread, ids }).catch((error: unknown) => {
-      // The grace period ends the turn all the same, and says that the command may still be running.
-      log.warn('stopCalls failed', { reason: reason(error) });
-    });
-  }
-
-  /** One at a time, so that an older one cannot take a newer one's place. */
-  async function checkpoint(): Promise<boolean> {
-    while (saving) await saving;
-    saving = saveFiles();
-    try {
-      return await saving;
-    } finally {
-      saving = undefined;
-    }
-  }
-
-  /** @returns false when the files could not be saved and the sandbox must be kept. */
-  async function saveFiles(): Promise<boolean> {
-    const { ref, checkpoint: last, changes } = state.sandbox;
-    if (!ref) return false;
-    inFlight += 1;
-    try {
-      const taken = await sandbox.checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
-      dispatch({ in: 'checkpointed', generation: ref.generation, changes, checkpoint: taken });
-      return true;
-    } catch (error) {
-      if (isGone(error)) {
-        if (state.sandbox.ref?.generation === ref.generation) dispatch({ in: 'released' });
-        return true;
-      }
-      log.warn('checkpoint failed; the sandbox is kept', { reason: reason(error) });
-      return false;
-    } finally {
-      inFlight -= 1;
-    }
-  }
-
-  async function release(save: boolean): Promise<void> {
-    if (save && !(await checkpoint())) return keepForNow();
-    const { ref } = state.sandbox;
-    if (!ref) return;
-    inFlight += 1;
-    try {
-      await sandbox.release({ ref });
-      dispatch({ in: 'released' });
-    } catch (error) {
-      log.warn('release failed; it is tried again later', { reason: reason(error) });
-      keepForNow();
-    } finally {
-      inFlight -= 1;
-    }
-  }
-
-  function keepForNow(): void {
-    if (!state.ended) obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
   }
 
   function runIsLong(factor: number): boolean {
@@ -354,7 +269,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   }
 
   function quiet(): boolean {
-    return inFlight === 0 && !provisioning && !releasing && !outbox.busy;
+    return inFlight === 0 && !sandbox.busy && !outbox.busy;
   }
 
   // Before the handlers: setting one runs it for all that has already arrived, which must come after this.
@@ -422,7 +337,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     }
     if (state.ended && state.sandbox.ref && !released) {
       released = true;
-      await release(false);
+      await sandbox.letGo(false);
       continue;
     }
     if (outbox.pending > 0) {
@@ -447,24 +362,6 @@ function interruptedResult(): SampleResult {
     stop: 'interrupted',
     usage: { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
   };
-}
-
-/** True when the hands say that the sandbox is no more. */
-function isGone(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
-  return cause instanceof ApplicationFailure && cause.type === SANDBOX_GONE;
-}
-
-/** True when no worker ever took the task: the call had no effect. */
-function neverTaken(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
-  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
-}
-
-function reason(error: unknown): string {
-  if (neverTaken(error)) return 'no hands worker for this target took the call in time; is one running?';
-  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 function asFailure(error: unknown): ApplicationFailure {

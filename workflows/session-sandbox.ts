@@ -1,0 +1,146 @@
+/**
+ * The sandbox of a session, as its workflow sees it: made by the first call that needs one, saved, let go. What these
+ * things mean is decided by the reducer; here they are only done, one at a time.
+ */
+import { ApplicationFailure, log } from '@temporalio/workflow';
+import type { SandboxRef } from '../sandbox/hands.ts';
+import { sandboxWork, stopCalls } from './activities.ts';
+import type { SessionInput } from './contract.ts';
+import { isGone, reason } from './failure-words.ts';
+import type { StepInput } from './reducer/step.ts';
+import type { SessionState } from './state.ts';
+
+/** What the session's shell lends to this part of it. */
+export interface SandboxHost {
+  state(): SessionState;
+  dispatch(event: StepInput): void;
+  /** Arms the timer that lets an idle sandbox go. */
+  idleTimer(): void;
+  /** An activity is out; and back. */
+  begin(): void;
+  end(): void;
+}
+
+export interface SessionSandbox {
+  /** True while a sandbox is being made or let go. */
+  readonly busy: boolean;
+  /** The sandbox, made if there is none. */
+  ensure(): Promise<SandboxRef>;
+  /** Stops running calls. */
+  stop(ids: string[]): Promise<void>;
+  /** Saves the files. @returns false when they could not be saved and the sandbox must be kept. */
+  checkpoint(): Promise<boolean>;
+  /** Lets the sandbox go; with `save`, only after its files have been saved. One at a time. */
+  letGo(save: boolean): Promise<void>;
+}
+
+export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, host: SandboxHost): SessionSandbox {
+  const sandbox = sandboxWork(input.handsQueue);
+  let provisioning: Promise<void> | undefined;
+  let releasing: Promise<void> | undefined;
+  let saving: Promise<boolean> | undefined;
+
+  /** The sandbox of this session, made by the first call that needs one; calls that come together share the making. */
+  async function ensureSandbox() {
+    if (releasing) await releasing;
+    if (!host.state().sandbox.ref) {
+      provisioning ??= provision().finally(() => {
+        provisioning = undefined;
+      });
+      await provisioning;
+    }
+    const { ref } = host.state().sandbox;
+    if (!ref) throw ApplicationFailure.nonRetryable('The sandbox was lost while it was being made.');
+    return ref;
+  }
+
+  async function provision(): Promise<void> {
+    const { generation, checkpoint: restore } = host.state().sandbox;
+    const made = await sandbox.provision({
+      sessionId: host.state().session,
+      generation: generation + 1,
+      ...(restore ? { restore } : {}),
+    });
+    host.dispatch({ in: 'provisioned', ...made });
+  }
+
+  async function stop(ids: string[]): Promise<void> {
+    const { ref } = host.state().sandbox;
+    if (!ref) {
+      for (const id of ids)
+        host.dispatch({ in: 'executeFailed', call: id, message: 'interrupted by the user', started: false });
+      return;
+    }
+    await stopCalls(input.handsQueue)({ ref, thread: host.state().thread, ids }).catch((error: unknown) => {
+      // The grace period ends the turn all the same, and says that the command may still be running.
+      log.warn('stopCalls failed', { reason: reason(error) });
+    });
+  }
+
+  /** One at a time, so that an older one cannot take a newer one's place. */
+  async function checkpoint(): Promise<boolean> {
+    while (saving) await saving;
+    saving = saveFiles();
+    try {
+      return await saving;
+    } finally {
+      saving = undefined;
+    }
+  }
+
+  /** @returns false when the files could not be saved and the sandbox must be kept. */
+  async function saveFiles(): Promise<boolean> {
+    const { ref, checkpoint: last, changes } = host.state().sandbox;
+    if (!ref) return false;
+    host.begin();
+    try {
+      const taken = await sandbox.checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
+      host.dispatch({ in: 'checkpointed', generation: ref.generation, changes, checkpoint: taken });
+      return true;
+    } catch (error) {
+      if (isGone(error)) {
+        if (host.state().sandbox.ref?.generation === ref.generation) host.dispatch({ in: 'released' });
+        return true;
+      }
+      log.warn('checkpoint failed; the sandbox is kept', { reason: reason(error) });
+      return false;
+    } finally {
+      host.end();
+    }
+  }
+
+  async function release(save: boolean): Promise<void> {
+    if (save && !(await checkpoint())) return keepForNow();
+    const { ref } = host.state().sandbox;
+    if (!ref) return;
+    host.begin();
+    try {
+      await sandbox.release({ ref });
+      host.dispatch({ in: 'released' });
+    } catch (error) {
+      log.warn('release failed; it is tried again later', { reason: reason(error) });
+      keepForNow();
+    } finally {
+      host.end();
+    }
+  }
+
+  function keepForNow(): void {
+    if (!host.state().ended) host.idleTimer();
+  }
+
+  return {
+    get busy() {
+      return provisioning !== undefined || releasing !== undefined;
+    },
+    ensure: ensureSandbox,
+    stop,
+    checkpoint,
+    letGo(save) {
+      releasing ??= release(save).finally(() => {
+        releasing = undefined;
+      });
+      return releasing;
+    },
+  };
+}
