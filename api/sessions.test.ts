@@ -191,6 +191,8 @@ describe('archive and delete', () => {
   test('a deleted session leaves nothing', async () => {
     const id = await makeSession(api());
     await sessions().events.send(id, { events: [message('x'.repeat(50_000)) as never] });
+    const ended = async () => (await sessions().events.list(id, { types: ['session.status_idle'] })).data.length;
+    await expect.poll(ended, { timeout: 10_000 }).toBe(1);
     expect(await sessions().delete(id)).toEqual({ id, type: 'session_deleted' });
     expect((await api().send('GET', `/v1/sessions/${id}`)).status).toBe(404);
     for (const table of ['sessions', 'session_agents', 'log_entries', 'log_heads']) {
