@@ -1,6 +1,7 @@
 /** `POST /v1/sessions`: the row first, then the workflow. */
 import { z } from '@hono/zod-openapi';
 import { idBody, primaryThreadId } from '../events/ids.ts';
+import { noUsage } from '../events/usage.ts';
 import type { Session, SessionAgent } from '../events/wire.ts';
 import { toolPolicies } from '../harness/tool-policy.ts';
 import { findEnvironment } from '../store/environments.ts';
@@ -68,13 +69,7 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
     agentVersion: agent.version,
     agentRev: 0,
     environmentId: environment.id,
-    usage: {
-      input_tokens: 0,
-      output_tokens: 0,
-      cache_read_input_tokens: 0,
-      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
-      active_seconds: 0,
-    },
+    usage: noUsage(),
     stats: { active_seconds: 0 },
     runningSince: running ? since : null,
     startInput,

@@ -8,7 +8,7 @@ import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
-import { DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
+import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
 import type { HomeLayout } from './data-folder.ts';
 import { checkHealth } from './health.ts';
 import { loadModels } from './models-file.ts';
@@ -58,7 +58,7 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
         sandboxIdleMs: settings.LONGHAND_SANDBOX_IDLE,
       },
       handsQueue: HANDS_QUEUE,
-      harness: 'default@1',
+      harness: DEFAULT_HARNESS,
     },
     health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems() }),
     log,

@@ -3,6 +3,7 @@
  * that. Plain JSON, carried through continue-as-new.
  */
 import type { BlobPart } from '../events/entry.ts';
+import { noUsage } from '../events/usage.ts';
 import type { Session, SessionStatus } from '../events/wire.ts';
 import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
 import type { AgentPolicy, SessionAnswer, SessionInput } from './contract.ts';
@@ -115,13 +116,7 @@ export function initialState(input: SessionInput, now: number): SessionState {
     status: 'idle',
     runningSince: null,
     activeMs: 0,
-    usage: {
-      input_tokens: 0,
-      output_tokens: 0,
-      cache_read_input_tokens: 0,
-      cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
-      active_seconds: 0,
-    },
+    usage: noUsage(),
     request: 0,
     turn: null,
     queue: [],
