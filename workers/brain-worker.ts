@@ -1,5 +1,5 @@
 /** The brain: runs the session workflows and the model requests. It has the model key and the database, and no hands. */
-import { NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker';
+import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
 import { createSample } from '../activities/sample.ts';
@@ -11,11 +11,12 @@ import { createLogStore } from '../store/log-postgres.ts';
 import { createSegments } from '../store/segments.ts';
 import { sessionAgentOf } from '../store/session-agents.ts';
 import { BRAIN_QUEUE } from '../workflows/contract.ts';
+import type { RunningPart } from './process-command.ts';
+import { connectWorker, type TemporalTarget } from './temporal-connection.ts';
 import { payloadConverterPath, workflowBundle } from './workflow-bundle.ts';
 
 export interface BrainOptions {
-  temporalAddress: string;
-  namespace: string;
+  temporal: TemporalTarget;
   databaseUrl: string;
   blobFolder: string;
   model: ModelSettings;
@@ -25,23 +26,16 @@ export interface BrainOptions {
   bundle?: WorkflowBundle;
 }
 
-export interface RunningWorker {
-  /** Ends after the activities have been handed over or finished, within 30 s. */
-  stop(): Promise<void>;
-  /** Settles when the worker has ended; rejects when it failed. */
-  done: Promise<void>;
-}
-
-export async function startBrain(options: BrainOptions): Promise<RunningWorker> {
+export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const database = openDatabase(options.databaseUrl, { connections: 20, onError: options.onError });
   const bus = createPostgresBus(options.databaseUrl, database.pool, options.onError);
   const blobs = await openLocalBlobs(options.blobFolder);
   const log = createLogStore(database.pool);
   const segments = createSegments(database.pool, log, blobs);
-  const connection = await NativeConnection.connect({ address: options.temporalAddress });
+  const connection = await connectWorker(options.temporal);
   const worker = await Worker.create({
     connection,
-    namespace: options.namespace,
+    namespace: options.temporal.namespace,
     taskQueue: BRAIN_QUEUE,
     workflowBundle: options.bundle ?? (await workflowBundle()),
     dataConverter: { payloadConverterPath },

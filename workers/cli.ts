@@ -13,6 +13,18 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'run everything on this machine until it is stopped (npm start)',
     load: async () => (await import('./dev-command.ts')).devCommand,
   },
+  api: {
+    summary: 'the HTTP API alone, for a PostgreSQL and a Temporal server of your own',
+    load: async () => (await import('./api-command.ts')).apiCommand,
+  },
+  brain: {
+    summary: 'the workflows and model requests alone',
+    load: async () => (await import('./brain-command.ts')).brainCommand,
+  },
+  hands: {
+    summary: 'the sandboxes of this machine alone',
+    load: async () => (await import('./hands-command.ts')).handsCommand,
+  },
   obtain: {
     summary: 'find, download or build temporal and runsc now, and print where they are',
     load: async () => (await import('./obtain-command.ts')).obtainCommand,

@@ -1,14 +1,14 @@
 /** The hands worker: drives sandboxes. It has no model key and no database, only the blob store. */
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { createHandsActivities } from '../activities/hands.ts';
 import type { Hands } from '../sandbox/hands.ts';
 import type { Blobs } from '../store/blobs/blobs.ts';
 import { HANDS_QUEUE } from '../workflows/contract.ts';
-import type { RunningWorker } from './brain-worker.ts';
+import type { RunningPart } from './process-command.ts';
+import { connectWorker, type TemporalTarget } from './temporal-connection.ts';
 
 export interface HandsOptions {
-  temporalAddress: string;
-  namespace: string;
+  temporal: TemporalTarget;
   hands: Hands;
   blobs: Blobs;
   /** Runs when no more work is taken, before the connections to sandboxes are closed. */
@@ -17,11 +17,11 @@ export interface HandsOptions {
   queue?: string;
 }
 
-export async function startHands(options: HandsOptions): Promise<RunningWorker> {
-  const connection = await NativeConnection.connect({ address: options.temporalAddress });
+export async function startHands(options: HandsOptions): Promise<RunningPart> {
+  const connection = await connectWorker(options.temporal);
   const worker = await Worker.create({
     connection,
-    namespace: options.namespace,
+    namespace: options.temporal.namespace,
     taskQueue: options.queue ?? HANDS_QUEUE,
     activities: { ...createHandsActivities(options.hands, options.blobs) },
     maxConcurrentActivityTaskExecutions: 200,

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { homeLayout, StartError } from './data-folder.ts';
 import { openSessionFiles } from './open-session-files.ts';
 import { readSettings } from './settings.ts';
+import { temporalTarget } from './temporal-connection.ts';
 
 const USAGE = `Usage:
   longhand sessions files list SESSION [FOLDER]        what is in a folder (default /mnt/session/outputs)
@@ -25,9 +26,7 @@ export async function sessionsCommand(args: string[]): Promise<number> {
   }
   const settings = readSettings(process.env);
   const layout = homeLayout(settings.LONGHAND_HOME);
-  const temporal = settings.TEMPORAL_ADDRESS
-    ? { address: settings.TEMPORAL_ADDRESS, namespace: settings.TEMPORAL_NAMESPACE }
-    : await readPlace(layout.run);
+  const temporal = temporalTarget(process.env) ?? (await readPlace(layout.run));
   const files = await openSessionFiles(temporal, layout.blobs);
   try {
     if (verb === 'list') {

@@ -12,7 +12,14 @@ interface Setting<T> {
   meaning: string;
   /** Gets the text of the variable, or undefined when it is unset or empty. */
   schema: z.ZodType<T, string | undefined>;
+  /** Processes that read it, besides `longhand dev`, which hands each its own. */
+  readBy: readonly ProcessName[];
 }
+
+/** A part of Longhand that runs alone: `longhand api`, `longhand brain`, `longhand hands`. */
+export type ProcessName = 'api' | 'brain' | 'hands';
+
+const ALL: readonly ProcessName[] = ['api', 'brain', 'hands'];
 
 const text = z.string().optional();
 const list = z
@@ -79,12 +86,14 @@ const apiKey = z
 /** Every setting, in the order of docs/settings.md. */
 export const SETTINGS = {
   LONGHAND_HOST: setting(
+    ['api'],
     '127.0.0.1',
     'Address that the API listens on. Another one than loopback needs LONGHAND_API_KEY with at least 32 characters.',
     z.string().default('127.0.0.1'),
   ),
-  LONGHAND_PORT: setting('8787', 'Port of the API; 0 takes any free one.', port(8787)),
+  LONGHAND_PORT: setting(['api'], '8787', 'Port of the API; 0 takes any free one.', port(8787)),
   LONGHAND_HOME: setting(
+    ALL,
     '.longhand',
     'Data folder: database, Temporal’s database, blobs, the API key. Made with mode 0700. Must be on a local disk.',
     z
@@ -93,22 +102,26 @@ export const SETTINGS = {
       .transform((value) => (isAbsolute(value) ? value : resolve(value))),
   ),
   LONGHAND_API_KEY: setting(
+    ['api'],
     'made at the first start and kept in the data folder with mode 0600',
     'The API key of the default workspace; starts with "lh-".',
     apiKey,
   ),
   LONGHAND_ALLOWED_HOSTS: setting(
+    ['api'],
     'none',
     'Comma list of further names that a Host header may have on loopback (localhost, 127.0.0.1 and [::1] may always).',
     list,
   ),
-  LONGHAND_ALLOWED_ORIGINS: setting('none', 'Comma list of web origins that may call the API (CORS).', list),
+  LONGHAND_ALLOWED_ORIGINS: setting(['api'], 'none', 'Comma list of web origins that may call the API (CORS).', list),
   DATABASE_URL: setting(
+    ['api', 'brain'],
     'an embedded PostgreSQL in the data folder',
     'A PostgreSQL of your own, version 15 or newer.',
     url(['postgres', 'postgresql'], 'postgres://user:password@host/longhand'),
   ),
   TEMPORAL_ADDRESS: setting(
+    ALL,
     'a Temporal dev server in the data folder',
     'A Temporal server of your own, as host:port. Its namespace needs 30 days’ retention.',
     z
@@ -116,45 +129,85 @@ export const SETTINGS = {
       .regex(/^[^\s/]+:\d+$/, 'Give host:port, such as temporal.example:7233')
       .optional(),
   ),
-  TEMPORAL_NAMESPACE: setting('default', 'Namespace on the Temporal server.', z.string().default('default')),
+  TEMPORAL_NAMESPACE: setting(ALL, 'default', 'Namespace on the Temporal server.', z.string().default('default')),
+  TEMPORAL_PROFILE: setting(
+    ALL,
+    'none',
+    'Profile of Temporal’s configuration file that says where the server is, how to reach it and as whom.',
+    text,
+  ),
+  TEMPORAL_CONFIG_FILE: setting(
+    ALL,
+    'Temporal’s own place for it, and only with TEMPORAL_PROFILE',
+    'Temporal’s configuration file (TOML).',
+    text,
+  ),
+  TEMPORAL_API_KEY: setting(ALL, 'none', 'API key of the Temporal server; switches TLS on.', text),
+  TEMPORAL_TLS: setting(
+    ALL,
+    'on with an API key or a certificate',
+    '`true` or `false`. Certificates: TEMPORAL_TLS_CLIENT_CERT_PATH, _CLIENT_KEY_PATH, _SERVER_CA_CERT_PATH, _SERVER_NAME (or _DATA for _PATH).',
+    text,
+  ),
   MODEL_BASE_URL: setting(
+    ['brain'],
     'https://api.anthropic.com',
     'Where the Messages API is: Anthropic’s, or a gateway that speaks it.',
     url(['http', 'https'], 'https://api.anthropic.com').transform((value) => value ?? 'https://api.anthropic.com'),
   ),
-  MODEL_API_KEY: setting('none: turns end with an error', 'Key for the model provider. Only the brain gets it.', text),
+  MODEL_API_KEY: setting(
+    ['brain'],
+    'none: turns end with an error',
+    'Key for the model provider. Only the brain gets it.',
+    text,
+  ),
   MODEL_AUTH: setting(
+    ['brain'],
     'x-api-key',
     'How the key is sent: `x-api-key`, or `bearer` (Authorization header).',
     z.enum(['x-api-key', 'bearer'], 'Give x-api-key or bearer').default('x-api-key'),
   ),
-  MODEL_VERSION: setting('2023-06-01', 'Value of the `anthropic-version` header sent to the provider.', text),
-  MODEL_HEADERS: setting('none', 'Further headers for the provider, a JSON object of strings.', headers),
-  LONGHAND_MODELS: setting('the built-in list', 'File that describes models, see below.', text),
+  MODEL_VERSION: setting(
+    ['brain'],
+    '2023-06-01',
+    'Value of the `anthropic-version` header sent to the provider.',
+    text,
+  ),
+  MODEL_HEADERS: setting(['brain'], 'none', 'Further headers for the provider, a JSON object of strings.', headers),
+  LONGHAND_MODELS: setting(['api', 'brain'], 'the built-in list', 'File that describes models, see below.', text),
   LONGHAND_RUNSC: setting(
+    ['hands'],
     'PATH, then the cache, then a download, then a build with Go',
     'Path of gVisor’s `runsc`.',
     text,
   ),
   LONGHAND_ROOTFS: setting(
+    ['hands'],
     'the host’s /usr without /usr/local, /usr/etc and /usr/src',
     'Folder that becomes the root file system of sandboxes.',
     text,
   ),
   LONGHAND_TOOL_TIMEOUT_MAX: setting(
+    ['api'],
     '3600',
     'Longest time that one tool call may ask for, seconds. More is clamped, and the model is told.',
     seconds(3_600, 86_400),
   ),
   LONGHAND_SANDBOX_IDLE: setting(
+    ['api'],
     '300',
     'Idle time after which a sandbox is checkpointed and let go, seconds.',
     seconds(300, 604_800),
   ),
 } as const;
 
-function setting<T>(standard: string, meaning: string, schema: z.ZodType<T, string | undefined>): Setting<T> {
-  return { default: standard, meaning, schema };
+function setting<T>(
+  readBy: readonly ProcessName[],
+  standard: string,
+  meaning: string,
+  schema: z.ZodType<T, string | undefined>,
+): Setting<T> {
+  return { default: standard, meaning, schema, readBy };
 }
 
 export type SettingName = keyof typeof SETTINGS;
@@ -166,7 +219,13 @@ export class SettingsError extends Error {
   override name = 'SettingsError';
 }
 
-const SECRETS: ReadonlySet<string> = new Set(['LONGHAND_API_KEY', 'MODEL_API_KEY', 'DATABASE_URL', 'MODEL_HEADERS']);
+const SECRETS: ReadonlySet<string> = new Set([
+  'LONGHAND_API_KEY',
+  'MODEL_API_KEY',
+  'DATABASE_URL',
+  'MODEL_HEADERS',
+  'TEMPORAL_API_KEY',
+]);
 
 /** @throws SettingsError with all problems at once. An empty variable counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {

@@ -109,7 +109,7 @@ async function prepare(address: string, namespace: string, check: () => void): P
   for (;;) {
     check();
     try {
-      const connection = await connectTemporal(address, 2_000);
+      const connection = await connectTemporal({ address }, 2_000);
       try {
         await retentionDays(connection, namespace);
         await ensureRetention(connection, namespace);

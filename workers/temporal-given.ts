@@ -1,6 +1,6 @@
 /** A Temporal server of the operator's (`TEMPORAL_ADDRESS`): used as it is, after a look at what sessions need. */
 import { StartError } from './data-folder.ts';
-import { connectTemporal } from './temporal-connection.ts';
+import { connectTemporal, type TemporalTarget } from './temporal-connection.ts';
 import { ensureSearchAttributes, RETENTION_DAYS, retentionDays } from './temporal-namespace.ts';
 
 /**
@@ -8,10 +8,13 @@ import { ensureSearchAttributes, RETENTION_DAYS, retentionDays } from './tempora
  * @returns a warning for the operator when closed runs are deleted too early, else undefined.
  * @throws StartError when the server or the namespace cannot be used.
  */
-export async function prepareGivenTemporal(address: string, namespace: string): Promise<string | undefined> {
-  const where = `TEMPORAL_ADDRESS is "${address}", TEMPORAL_NAMESPACE is "${namespace}"`;
-  const connection = await connectTemporal(address).catch((error: Error) => {
-    throw new StartError(`${where}, and the server does not answer: ${error.message}. Correct or unset them.`);
+export async function prepareGivenTemporal(target: TemporalTarget): Promise<string | undefined> {
+  const { address, namespace } = target;
+  const where = `The Temporal server is "${address}", its namespace "${namespace}"`;
+  const connection = await connectTemporal(target).catch((error: Error) => {
+    throw new StartError(
+      `${where}, and the server does not answer: ${error.message}. Correct or unset the TEMPORAL_* variables.`,
+    );
   });
   try {
     const days = await retentionDays(connection, namespace);

@@ -89,7 +89,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       TEMPORAL_NAMESPACE: 'default',
       ...options.env,
     };
-    const brain = await startWorkerProcess('brain.ts', {
+    const brain = await startWorkerProcess('brain', {
       ...workerEnv,
       DATABASE_URL: databaseUrl,
       MODEL_BASE_URL: rehearsal.url,
@@ -101,7 +101,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     if (options.hands) {
       const runsc = await findRunsc({ onProgress: (line) => console.log(line) });
       undo.push(() => releaseSandboxes(home, runsc));
-      hands = await startWorkerProcess('hands.ts', { ...workerEnv, LONGHAND_RUNSC: runsc });
+      hands = await startWorkerProcess('hands', { ...workerEnv, LONGHAND_RUNSC: runsc });
       undo.push(async () => hands?.stop());
     }
     return {

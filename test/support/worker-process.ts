@@ -2,6 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { type RunningProcess, startProcess } from '../../workers/child-process.ts';
 
+const LONGHAND = fileURLToPath(new URL('../../bin/longhand.mjs', import.meta.url));
+
 export interface WorkerProcess {
   readonly pid: number;
   /** SIGKILL, as a crash would. Resolves when it is dead; returns its pid. */
@@ -12,8 +14,11 @@ export interface WorkerProcess {
   stop(): Promise<void>;
 }
 
-/** @param entry - file under workers/ that prints `<name> ready`. */
-export async function startWorkerProcess(entry: string, env: Record<string, string>): Promise<WorkerProcess> {
+/** @param name - a part that runs alone: `longhand <name>`. */
+export async function startWorkerProcess(
+  name: 'api' | 'brain' | 'hands',
+  env: Record<string, string>,
+): Promise<WorkerProcess> {
   let running: RunningProcess | undefined;
 
   async function start(): Promise<void> {
@@ -24,17 +29,17 @@ export async function startWorkerProcess(entry: string, env: Record<string, stri
     });
     running = await startProcess({
       command: process.execPath,
-      args: [fileURLToPath(new URL(`../../workers/${entry}`, import.meta.url))],
+      args: [LONGHAND, name],
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env },
       stopMs: 40_000,
       onLine(line) {
         lines.push(line);
-        if (process.env.LONGHAND_TEST_LOGS) console.log(`${entry} | ${line}`);
+        if (process.env.LONGHAND_TEST_LOGS) console.log(`${name} | ${line}`);
         if (/^\w+ ready$/.test(line)) ready();
       },
     });
     const ended = running.exited.then((how) => {
-      throw new Error(`${entry} ${how}:\n${lines.join('\n')}`);
+      throw new Error(`${name} ${how}:\n${lines.join('\n')}`);
     });
     await Promise.race([isReady, ended]);
     ended.catch(() => undefined);

@@ -1,20 +1,29 @@
-/** Process entry of the hands: `longhand hands`, or a child of `longhand dev`. Settings come from the environment. */
+/** `longhand hands`: drives the sandboxes of this machine. Also a child of `longhand dev`. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGvisorHands } from '../sandbox/gvisor/hands.ts';
+import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
 import { homeLayout } from './data-folder.ts';
 import { startHands } from './hands-worker.ts';
-import { runWorkerProcess } from './process-life.ts';
+import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { cacheFolder } from './programs/cache.ts';
+import { findRunsc } from './programs/find-program.ts';
 import { reportSandbox, sandboxProblem } from './sandbox-report.ts';
-import { readSettings } from './settings.ts';
+import { SettingsError } from './settings.ts';
 
-await runWorkerProcess('hands', async (log) => {
-  const settings = readSettings(process.env);
-  const { TEMPORAL_ADDRESS: temporalAddress, LONGHAND_RUNSC: runsc } = settings;
-  if (!temporalAddress) throw new Error('The hands need TEMPORAL_ADDRESS. `longhand dev` sets it for its own.');
-  if (!runsc) throw new Error('The hands need LONGHAND_RUNSC. `longhand dev` finds or builds it for its own.');
+/** Saves every sandbox and ends it when the worker stops, for a machine that goes away; else they wait for the next one. */
+const SUSPEND = '--suspend-on-stop';
+
+export const handsCommand = (args: string[]) => runPart('hands', args, start);
+
+async function start({ settings, temporal, args, log }: PartStart): Promise<RunningPart> {
+  const unknown = args.filter((arg) => arg !== SUSPEND);
+  if (unknown.length > 0) throw new SettingsError(`longhand hands knows only ${SUSPEND} (got ${unknown.join(' ')}).`);
+  await assertSandboxPossible(settings.LONGHAND_HOME);
+  const runsc = settings.LONGHAND_RUNSC ?? (await findRunsc({ env: process.env, onProgress: log }));
   const layout = homeLayout(settings.LONGHAND_HOME);
+  await mkdir(layout.hands, { recursive: true, mode: 0o700 });
   const blobs = await openLocalBlobs(layout.blobs);
   const hands = createGvisorHands({
     runsc,
@@ -35,9 +44,8 @@ await runWorkerProcess('hands', async (log) => {
   const problem = await sandboxProblem(layout.hands, Date.now());
   // There is no unsandboxed mode: without isolation this worker takes no work.
   if (problem !== undefined) throw new Error(problem);
-  // `longhand dev` leaves no process behind; alone, sandboxes wait for the next hands worker.
-  const end = process.connected ? { beforeClose: () => hands.suspendAll() } : {};
-  const worker = await startHands({ temporalAddress, namespace: settings.TEMPORAL_NAMESPACE, hands, blobs, ...end });
+  const end = args.includes(SUSPEND) ? { beforeClose: () => hands.suspendAll() } : {};
+  const worker = await startHands({ temporal, hands, blobs, ...end });
   worker.done.finally(endReports).catch(() => undefined);
   return worker;
-});
+}
