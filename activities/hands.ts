@@ -17,11 +17,16 @@ function asTerminal(error: unknown): never {
 /** Largest file that is brought out of a sandbox, bytes. */
 const MAX_EXPORT_BYTES = 2 * 1024 ** 3;
 
-export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActivities {
+const TAKEN = { taken: true };
+
+/** @param queue - of this machine's workers, where only those reach the sandboxes that they make. */
+export function createHandsActivities(hands: Hands, blobs: Blobs, queue?: string): HandsActivities {
   async function execute({ ref, call, inputBlobs }: ExecuteInput): Promise<ExecuteResult> {
     const whole = await internalize(ref.sessionId, { event: { input: call.input }, blobs: inputBlobs }, blobs);
-    const outcome = await beating(() =>
-      hands.execute(ref, { ...call, input: whole.event.input }, Context.current().cancellationSignal),
+    // The details tell the workflow that a worker had it, should none take it up again.
+    const outcome = await beating(
+      () => hands.execute(ref, { ...call, input: whole.event.input }, Context.current().cancellationSignal),
+      TAKEN,
     );
     if (outcome.kind !== 'finished') return outcome;
     const { event, blobs: parts } = await externalize(ref.sessionId, { event: { content: outcome.content } }, blobs);
@@ -31,7 +36,10 @@ export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActiviti
   return {
     async provision(spec) {
       const ref = await beating(() => hands.provision(spec, Context.current().cancellationSignal));
-      return { ref, ...(spec.restore ? { restored: spec.restore } : {}) };
+      return {
+        ref: queue === undefined ? ref : { ...ref, queue },
+        ...(spec.restore ? { restored: spec.restore } : {}),
+      };
     },
     execute,
     stopCalls: ({ ref, thread, ids }) => hands.stopCalls(ref, thread, ids),

@@ -32,13 +32,21 @@ export interface SampleDeps {
   agentOf(sessionId: string, rev: number): Promise<SessionAgent>;
   /** What is known of a model id; unknown ids get stated defaults. */
   modelSpec(id: string): ModelSpec;
+  /**
+   * Open model requests at most. Fewer than the worker's slots, so that publishing never waits for a model: one too many
+   * stores what it carries and comes back.
+   */
+  maxRequests: number;
 }
 
+/** One request too many asks again so much later; another brain may have room. ms */
+const FULL_MS = 500;
 /** Crashes of one request after which it is given up: something in it kills workers. */
 const MAX_CRASHES = 5;
 
 export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<SampleResult> {
   const conversations = createConversations(deps.log, deps.blobs);
+  let open = 0;
 
   return async function sample(input: SampleInput): Promise<SampleResult> {
     const context = Context.current();
@@ -49,11 +57,23 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       await deps.log.append(input.carry).catch(asTerminal);
       return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
     }
+    if (open >= deps.maxRequests) {
+      await deps.log.append(input.carry).catch(asTerminal);
+      throw ApplicationFailure.create({
+        message: `This brain has ${open} open model requests; the next one is free for another.`,
+        type: 'BrainFull',
+        nextRetryDelay: FULL_MS,
+        details: [],
+      });
+    }
+    open += 1;
     try {
       return await beating(() => request(input), { crashes: crashes + 1 });
     } catch (error) {
       context.heartbeat({ crashes });
       return asTerminal(error);
+    } finally {
+      open -= 1;
     }
   };
 

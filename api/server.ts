@@ -18,7 +18,9 @@ const LIMITS = {
 const MAX_CONNECTIONS = 10_000;
 const SWEEP_MS = 30_000;
 /** Requests under way may end; after this they are cut. */
-const CLOSE_MS = 5_000;
+const CLOSE_MS = 15_000;
+/** For clients of a server that stops: another one, or the next, is there in a moment. */
+const COME_BACK = 'retry: 1000\n: the server is stopping; connect again with Last-Event-ID\n\n';
 const IDLE_LOOK_MS = 20;
 
 export interface ApiServer {
@@ -56,7 +58,7 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const close = async () => {
     clearInterval(timer);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const stream of parts.streams) stream.end();
+    for (const stream of parts.streams) stream.end(COME_BACK);
     const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
     // A connection is idle only once its answer has gone out.
     const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), IDLE_LOOK_MS);

@@ -68,19 +68,49 @@ export function createSessionClient(temporal: Client): SessionClient {
     async erase(sessionId) {
       const workflowId = sessionWorkflowId(sessionId);
       const { namespace } = temporal.options;
-      // Visibility lags behind; the chain itself tells every run: each names the one before it.
-      const runs = new Set<string>();
+      const runs = new Set(await chainOfRuns(temporal, workflowId));
+      // Visibility knows runs that a broken-off deletion cut off from the chain; it lags behind, the chain does not.
       for await (const run of temporal.workflow.list({ query: `WorkflowId = "${workflowId}"` })) runs.add(run.runId);
-      runs.add('');
-      for (const runId of runs) {
+      // Oldest first: what is left, should this break off, still leads from the last run to all others.
+      for (const runId of [...runs].reverse()) {
         await temporal.workflowService
-          .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, ...(runId ? { runId } : {}) } })
+          .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } })
           .catch((error: unknown) => {
             if (!isNotFound(error)) throw error;
           });
       }
     },
   };
+}
+
+/** Every run of a session, the last one first: each names the one that it continues. */
+async function chainOfRuns(temporal: Client, workflowId: string): Promise<string[]> {
+  const runs: string[] = [];
+  for (let run = await runOf(temporal, workflowId); run; run = await runOf(temporal, workflowId, run.before)) {
+    runs.push(run.id);
+    if (!run.before) break;
+  }
+  return runs;
+}
+
+/** A run's id and that of the run before it (empty for the first); undefined when it is gone. No `runId`: the last run. */
+async function runOf(
+  temporal: Client,
+  workflowId: string,
+  runId?: string,
+): Promise<{ id: string; before: string } | undefined> {
+  const { namespace } = temporal.options;
+  const execution = { workflowId, ...(runId ? { runId } : {}) };
+  try {
+    const { history } = await temporal.withDeadline(Date.now() + CALL_MS, () =>
+      temporal.workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 }),
+    );
+    const started = history?.events?.[0]?.workflowExecutionStartedEventAttributes;
+    return { id: started?.originalExecutionRunId ?? '', before: started?.continuedExecutionRunId ?? '' };
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 /** The workflow has ended, or did while the update was on its way. */

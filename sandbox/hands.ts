@@ -36,6 +36,8 @@ export interface SandboxRef {
   id: string;
   /** Provider that made it (`gvisor`, …). */
   provider: string;
+  /** Task queue of the workers that can reach it, where not every hands worker can (another machine's cannot). */
+  queue?: string;
 }
 
 /** One tool call. */

@@ -1,11 +1,10 @@
 /** `longhand api`: the HTTP API alone. Any number of them may stand behind a load balancer. */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { startApi } from '../api/index.ts';
 import { newObjectId } from '../events/ids.ts';
 import { DEFAULT_WORKSPACE, ensureApiKey, listApiKeys } from '../store/keys.ts';
 import { apiLog, bareHost, openApiParts } from './api-parts.ts';
-import { homeLayout } from './data-folder.ts';
+import { blobFolder } from './data-folder.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { noArguments, requireDatabase } from './process-needs.ts';
 
@@ -14,9 +13,8 @@ export const apiCommand = (args: string[]) => runPart('api', args, start);
 async function start({ settings, temporal, args, log }: PartStart): Promise<RunningPart> {
   noArguments('api', args);
   const databaseUrl = requireDatabase(settings);
-  const { blobs } = homeLayout(settings.LONGHAND_HOME);
-  await mkdir(blobs, { recursive: true, mode: 0o700 });
-  const parts = await openApiParts({ settings, blobFolder: blobs, databaseUrl, temporal, log: apiLog() });
+  const place = { settings, databaseUrl, temporal, blobFolder: blobFolder(settings) };
+  const parts = await openApiParts({ ...place, log: apiLog() });
   try {
     const { orm } = parts.deps.database;
     if (settings.LONGHAND_API_KEY) {

@@ -26,6 +26,10 @@ export interface BrainOptions {
   bundle?: WorkflowBundle;
 }
 
+/** Activities at once; the rest is for `publish`, which is short. */
+const ACTIVITY_SLOTS = 500;
+const MODEL_REQUESTS = 450;
+
 export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const database = openDatabase(options.databaseUrl, { connections: 20, onError: options.onError });
   const bus = createPostgresBus(options.databaseUrl, database.pool, options.onError);
@@ -47,6 +51,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
         model: createModelClient(options.model),
         agentOf: sessionAgentOf(database.pool),
         modelSpec: options.modelSpec,
+        maxRequests: MODEL_REQUESTS,
       }),
       publish: createPublish({ log, blobs, bus, segments }),
     },
@@ -54,9 +59,10 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
     stickyQueueScheduleToStartTimeout: '2s',
     maxCachedWorkflows: 500,
     maxConcurrentWorkflowTaskExecutions: 40,
-    maxConcurrentActivityTaskExecutions: 500,
+    maxConcurrentActivityTaskExecutions: ACTIVITY_SLOTS,
     maxHeartbeatThrottleInterval: '1s',
-    shutdownGraceTime: '30s',
+    // Then what still runs is handed over, which takes a moment; the whole stop takes 30 s at most.
+    shutdownGraceTime: '25s',
   });
   const done = worker.run().finally(async () => {
     await connection.close();

@@ -31,6 +31,7 @@ export function brainEnv(
     ...temporalEnv(env, temporal),
     DATABASE_URL: databaseUrl,
     LONGHAND_HOME: layout.home,
+    BLOB_URL: settings.BLOB_URL,
     MODEL_BASE_URL: settings.MODEL_BASE_URL,
     MODEL_API_KEY: settings.MODEL_API_KEY,
     MODEL_AUTH: settings.MODEL_AUTH,
@@ -52,6 +53,7 @@ export function handsEnv(
     ...pick(env, [...COMMON, 'PATH', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']),
     ...temporalEnv(env, temporal),
     LONGHAND_HOME: layout.home,
+    BLOB_URL: settings.BLOB_URL,
     LONGHAND_RUNSC: runsc,
     LONGHAND_ROOTFS: settings.LONGHAND_ROOTFS,
   });

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { createGvisorHands } from '../sandbox/gvisor/hands.ts';
 import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
-import { homeLayout } from './data-folder.ts';
+import { blobFolder, homeLayout } from './data-folder.ts';
 import { startHands } from './hands-worker.ts';
+import { machineName } from './machine-name.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { cacheFolder } from './programs/cache.ts';
 import { findRunsc } from './programs/find-program.ts';
@@ -24,7 +25,7 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   const runsc = settings.LONGHAND_RUNSC ?? (await findRunsc({ env: process.env, onProgress: log }));
   const layout = homeLayout(settings.LONGHAND_HOME);
   await mkdir(layout.hands, { recursive: true, mode: 0o700 });
-  const blobs = await openLocalBlobs(layout.blobs);
+  const blobs = await openLocalBlobs(blobFolder(settings));
   const hands = createGvisorHands({
     runsc,
     nodeBinary: process.execPath,
@@ -45,7 +46,8 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   // There is no unsandboxed mode: without isolation this worker takes no work.
   if (problem !== undefined) throw new Error(problem);
   const end = args.includes(SUSPEND) ? { beforeClose: () => hands.suspendAll() } : {};
-  const worker = await startHands({ temporal, hands, blobs, ...end });
+  const machine = await machineName(join(layout.hands, 'machine'));
+  const worker = await startHands({ temporal, hands, blobs, machine, ...end });
   worker.done.finally(endReports).catch(() => undefined);
   return worker;
 }

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { homeLayout, StartError } from './data-folder.ts';
+import { blobFolder, homeLayout, StartError } from './data-folder.ts';
 import { openSessionFiles } from './open-session-files.ts';
 import { readSettings } from './settings.ts';
 import { temporalTarget } from './temporal-connection.ts';
@@ -27,7 +27,7 @@ export async function sessionsCommand(args: string[]): Promise<number> {
   const settings = readSettings(process.env);
   const layout = homeLayout(settings.LONGHAND_HOME);
   const temporal = temporalTarget(process.env) ?? (await readPlace(layout.run));
-  const files = await openSessionFiles(temporal, layout.blobs);
+  const files = await openSessionFiles(temporal, blobFolder(settings));
   try {
     if (verb === 'list') {
       for (const file of await files.list(session, path ?? DEFAULT_FOLDER)) {

@@ -120,6 +120,12 @@ export const SETTINGS = {
     'A PostgreSQL of your own, version 15 or newer.',
     url(['postgres', 'postgresql'], 'postgres://user:password@host/longhand'),
   ),
+  BLOB_URL: setting(
+    ALL,
+    'blobs in LONGHAND_HOME',
+    'Folder of the blob store as a file: URL. All processes must see the same one; hands use only the parts of their sessions.',
+    url(['file'], 'file:///srv/longhand/blobs (buckets are not built yet)'),
+  ),
   TEMPORAL_ADDRESS: setting(
     ALL,
     'a Temporal dev server in the data folder',

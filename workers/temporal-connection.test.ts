@@ -52,7 +52,7 @@ test.each([
   ['a member that would be ignored', { TEMPORAL_ADDRESS: 'h:1', TEMPORAL_CONFIG_FILE: 'ODD' }, /adress/],
   ['no verification', { TEMPORAL_ADDRESS: 'h:1', TEMPORAL_TLS_DISABLE_HOST_VERIFICATION: 'true' }, /always verifies/],
   ['a certificate that cannot be read', { TEMPORAL_ADDRESS: 'h:1', TEMPORAL_TLS_CLIENT_CERT_PATH: '/no/crt' }, /crt/],
-])('%s is refused, never ignored', async (_what, env, message) => {
+])('%s is refused, never ignored', async (_what, env: Record<string, string>, message) => {
   const empty = join(folder, 'empty.toml');
   await writeFile(empty, '[profile.p]\nnamespace = "n"\n');
   const odd = join(folder, 'odd.toml');

@@ -24,14 +24,25 @@ export const { publish } = proxyActivities<BrainActivities>({
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
+/** Which workers do it, and how long it waits for one of them. */
+export interface HandsRoute {
+  taskQueue: string;
+  /** ms */
+  waitMs: number;
+}
+
 /** @param deadlineMs - the call's own deadline. */
-export function execute(taskQueue: string, deadlineMs: number, summary: string): HandsActivities['execute'] {
+export function execute(
+  { taskQueue, waitMs }: HandsRoute,
+  deadlineMs: number,
+  summary: string,
+): HandsActivities['execute'] {
   return proxyActivities<HandsActivities>({
     taskQueue,
     heartbeatTimeout: '10s',
     startToCloseTimeout: deadlineMs + 60_000,
     scheduleToCloseTimeout: 2 * deadlineMs + 600_000,
-    scheduleToStartTimeout: '15m',
+    scheduleToStartTimeout: waitMs,
     retry: RETRY,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
     summary,
@@ -39,19 +50,22 @@ export function execute(taskQueue: string, deadlineMs: number, summary: string):
 }
 
 /** Making and checkpointing a sandbox take long and beat. */
-export function sandboxWork(taskQueue: string): Pick<HandsActivities, 'provision' | 'checkpoint' | 'release'> {
+export function sandboxWork({
+  taskQueue,
+  waitMs,
+}: HandsRoute): Pick<HandsActivities, 'provision' | 'checkpoint' | 'release'> {
   return proxyActivities<HandsActivities>({
     taskQueue,
     heartbeatTimeout: '10s',
     startToCloseTimeout: '5m',
     scheduleToCloseTimeout: '15m',
-    scheduleToStartTimeout: '15m',
+    scheduleToStartTimeout: waitMs,
     retry: RETRY,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   });
 }
 
-export function stopCalls(taskQueue: string): HandsActivities['stopCalls'] {
+export function stopCalls({ taskQueue }: HandsRoute): HandsActivities['stopCalls'] {
   return proxyActivities<HandsActivities>({
     taskQueue,
     startToCloseTimeout: '5s',

@@ -19,6 +19,10 @@ export const SANDBOX_GONE = 'SandboxGone';
 export const FILES_WORKFLOW = 'files';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
+/** Task queue of the hands workers of one machine, for sandboxes that only those can reach. */
+export function machineQueue(handsQueue: string, machine: string): string {
+  return `${handsQueue}@${machine}`;
+}
 /** The harness that new sessions get. */
 export const DEFAULT_HARNESS = 'default@1';
 
@@ -55,6 +59,11 @@ export interface SessionSettings {
   maxRunUpdates: number;
   /** Tool calls that run at once. */
   maxParallelCalls: number;
+  /**
+   * A sandbox that only one machine's workers can reach counts as lost when none of them takes a task for so long, ms:
+   * longer than a worker's restart, since what changed after the last checkpoint is then gone.
+   */
+  machineWaitMs: number;
 }
 
 export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
@@ -67,6 +76,7 @@ export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
   maxRunBytes: 512 * 1024,
   maxRunUpdates: 500,
   maxParallelCalls: 16,
+  machineWaitMs: 120_000,
 };
 
 /** Input of the session workflow. */

@@ -4,11 +4,14 @@
  */
 import { ApplicationFailure, log } from '@temporalio/workflow';
 import type { SandboxRef } from '../sandbox/hands.ts';
-import { sandboxWork, stopCalls } from './activities.ts';
+import { type HandsRoute, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
 import { isGone, reason } from './failure-words.ts';
 import type { StepInput } from './reducer/step.ts';
 import type { SessionState } from './state.ts';
+
+/** A task waits so long for a worker of its target: until a person may have started one. ms */
+const TARGET_WAIT_MS = 900_000;
 
 /** What the session's shell lends to this part of it. */
 export interface SandboxHost {
@@ -26,6 +29,8 @@ export interface SessionSandbox {
   readonly busy: boolean;
   /** The sandbox, made if there is none. */
   ensure(): Promise<SandboxRef>;
+  /** Where calls for this sandbox go. */
+  route(ref: SandboxRef): HandsRoute;
   /** Stops running calls. */
   stop(ids: string[]): Promise<void>;
   /** Saves the files. @returns false when they could not be saved and the sandbox must be kept. */
@@ -34,8 +39,14 @@ export interface SessionSandbox {
   letGo(save: boolean): Promise<void>;
 }
 
-export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, host: SandboxHost): SessionSandbox {
-  const sandbox = sandboxWork(input.handsQueue);
+export function createSessionSandbox(
+  input: Pick<SessionInput, 'handsQueue' | 'settings'>,
+  host: SandboxHost,
+): SessionSandbox {
+  const any: HandsRoute = { taskQueue: input.handsQueue, waitMs: TARGET_WAIT_MS };
+  /** To the workers that can reach it. */
+  const to = ({ queue }: SandboxRef): HandsRoute =>
+    queue === undefined ? any : { taskQueue: queue, waitMs: input.settings.machineWaitMs };
   let provisioning: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
   let saving: Promise<boolean> | undefined;
@@ -56,7 +67,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
 
   async function provision(): Promise<void> {
     const { generation, checkpoint: restore } = host.state().sandbox;
-    const made = await sandbox.provision({
+    const made = await sandboxWork(any).provision({
       sessionId: host.state().session,
       generation: generation + 1,
       ...(restore ? { restore } : {}),
@@ -71,7 +82,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
         host.dispatch({ in: 'executeFailed', call: id, message: 'interrupted by the user', started: false });
       return;
     }
-    await stopCalls(input.handsQueue)({ ref, thread: host.state().thread, ids }).catch((error: unknown) => {
+    await stopCalls(to(ref))({ ref, thread: host.state().thread, ids }).catch((error: unknown) => {
       // The grace period ends the turn all the same, and says that the command may still be running.
       log.warn('stopCalls failed', { reason: reason(error) });
     });
@@ -94,7 +105,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
     if (!ref) return false;
     host.begin();
     try {
-      const taken = await sandbox.checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
+      const taken = await sandboxWork(to(ref)).checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
       host.dispatch({ in: 'checkpointed', generation: ref.generation, changes, checkpoint: taken });
       return true;
     } catch (error) {
@@ -115,7 +126,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
     if (!ref) return;
     host.begin();
     try {
-      await sandbox.release({ ref });
+      await sandboxWork(to(ref)).release({ ref });
       host.dispatch({ in: 'released' });
     } catch (error) {
       log.warn('release failed; it is tried again later', { reason: reason(error) });
@@ -133,6 +144,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
     get busy() {
       return provisioning !== undefined || releasing !== undefined;
     },
+    route: to,
     ensure: ensureSandbox,
     stop,
     checkpoint,

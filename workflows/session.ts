@@ -18,6 +18,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { SandboxRef } from '../sandbox/hands.ts';
 import { execute, sample } from './activities.ts';
 import {
   type Carry,
@@ -30,7 +31,7 @@ import {
   type SessionRequest,
 } from './contract.ts';
 import { createDisplay } from './display.ts';
-import { neverTaken, reason } from './failure-words.ts';
+import { MACHINE_GONE, reason, waitedInVain } from './failure-words.ts';
 import { createOutbox } from './outbox.ts';
 import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
@@ -227,27 +228,35 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     inFlight += 1;
     const scope = new CancellationScope({ cancellable: true });
     executing.set(call.id, scope);
-    let started = false;
+    /** Set once the call may have been sent. */
+    let ref: SandboxRef | undefined;
     try {
-      const ref = await sandbox.ensure();
+      const sandboxRef = await sandbox.ensure();
       if (state.turn?.calls.find((one) => one.id === call.id)?.state !== 'running') return;
-      started = true;
+      ref = sandboxRef;
       const { deadlineMs } = deadline(call, settings);
       const result = await scope.run(() =>
         execute(
-          input.handsQueue,
+          sandbox.route(sandboxRef),
           deadlineMs,
           call.summary,
         )({
-          ref,
+          ref: sandboxRef,
           call: { id: call.id, thread: state.thread, name: call.name, input: call.input, deadlineMs },
           ...(call.inputBlobs ? { inputBlobs: call.inputBlobs } : {}),
         }),
       );
-      dispatch({ in: 'executed', call: call.id, result, generation: ref.generation });
+      dispatch({ in: 'executed', call: call.id, result, generation: sandboxRef.generation });
     } catch (error) {
       if (isCancellation(error)) return;
-      const begun = started && !neverTaken(error);
+      const waited = waitedInVain(error);
+      if (ref?.queue !== undefined && waited) {
+        // Its machine is gone, and the sandbox with it: the next call gets a new one elsewhere.
+        const result = { kind: 'lost', started: waited.taken ? 'maybe' : 'no', message: MACHINE_GONE } as const;
+        dispatch({ in: 'executed', call: call.id, result, generation: ref.generation });
+        return;
+      }
+      const begun = ref !== undefined && !(waited && !waited.taken);
       // Nobody waits for it any more; it must not go on behind the model's back.
       if (begun) background(() => sandbox.stop([call.id]));
       dispatch({ in: 'executeFailed', call: call.id, message: reason(error), started: begun });
@@ -283,7 +292,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     return requests.map((request) => dispatch({ in: 'request', request }) ?? { ok: true, events: [] });
   });
   setHandler(defineQuery<SandboxPlace>(SANDBOX_QUERY), () => ({
-    handsQueue: input.handsQueue,
+    handsQueue: state.sandbox.ref?.queue ?? input.handsQueue,
     ref: state.sandbox.ref,
   }));
   const dropped = metricMeter.createCounter(

@@ -36,8 +36,8 @@ export interface Stack {
   brain: WorkerProcess;
   /** @throws when the stack was started without hands. */
   readonly hands: WorkerProcess;
-  /** Environment of workers, to start further ones. */
-  workerEnv: Record<string, string>;
+  /** Environments of the parts, to start further ones. */
+  env: Record<'api' | 'brain' | 'hands', Record<string, string>>;
   stop(): Promise<void>;
 }
 
@@ -83,25 +83,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       script: { pace: { first_token_ms: 0, chunk_ms: 0 }, ...options.script },
     });
     undo.push(() => rehearsal.close());
-    const workerEnv = {
+    const common = {
       LONGHAND_HOME: home,
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: 'default',
       ...options.env,
     };
-    const brain = await startWorkerProcess('brain', {
-      ...workerEnv,
-      DATABASE_URL: databaseUrl,
-      MODEL_BASE_URL: rehearsal.url,
-      MODEL_API_KEY: 'rehearsal',
-      MODEL_AUTH: 'x-api-key',
-    });
+    const env = {
+      api: { ...common, DATABASE_URL: databaseUrl, LONGHAND_PORT: '0' },
+      brain: { ...common, DATABASE_URL: databaseUrl, MODEL_BASE_URL: rehearsal.url, MODEL_API_KEY: 'rehearsal' },
+      hands: options.hands ? { ...common, LONGHAND_RUNSC: await findRunsc({ onProgress: console.log }) } : common,
+    };
+    const brain = await startWorkerProcess('brain', env.brain);
     undo.push(() => brain.stop());
     let hands: WorkerProcess | undefined;
     if (options.hands) {
-      const runsc = await findRunsc({ onProgress: (line) => console.log(line) });
-      undo.push(() => releaseSandboxes(home, runsc));
-      hands = await startWorkerProcess('hands', { ...workerEnv, LONGHAND_RUNSC: runsc });
+      undo.push(() => releaseSandboxes(home));
+      hands = await startWorkerProcess('hands', env.hands);
       undo.push(async () => hands?.stop());
     }
     return {
@@ -119,7 +117,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       log: createLogStore(database.pool),
       blobs: await openLocalBlobs(join(home, 'blobs')),
       brain,
-      workerEnv,
+      env,
       stop,
     };
   } catch (error) {
@@ -129,9 +127,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 /** Sandboxes outlive their worker: what a test leaves is removed by a provider over the same folder. */
-async function releaseSandboxes(home: string, runsc: string): Promise<void> {
+export async function releaseSandboxes(home: string): Promise<void> {
   const provider = createGvisorHands({
-    runsc,
+    runsc: await findRunsc({ onProgress: console.log }),
     nodeBinary: process.execPath,
     stateDir: join(homeLayout(home).hands, 'gvisor'),
     cacheDir: cacheFolder(),
