@@ -16,18 +16,18 @@ import { type Database, migrateDatabase, openDatabase } from '../../store/databa
 import type { LogStore } from '../../store/log.ts';
 import { createLogStore } from '../../store/log-postgres.ts';
 import { homeLayout } from '../../workers/data-folder.ts';
-import { freePort } from '../../workers/free-port.ts';
 import { cacheFolder } from '../../workers/programs/cache.ts';
-import { findRunsc, findTemporal } from '../../workers/programs/find-program.ts';
-import { startTemporalDevServer, type TemporalDevServer } from '../../workers/temporal-dev-server.ts';
-import { createDatabase, startTemporaryPostgres } from './postgres.ts';
+import { findRunsc } from '../../workers/programs/find-program.ts';
+import { createDatabase, startTemporaryPostgres, type TemporaryPostgres } from './postgres.ts';
+import { startTestTemporal, type TestTemporal } from './temporal.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
 export interface Stack {
   home: string;
   databaseUrl: string;
   database: Database;
-  temporal: TemporalDevServer;
+  postgres: TemporaryPostgres;
+  temporal: TestTemporal;
   temporalClient: Client;
   rehearsal: Rehearsal;
   sessions: SessionClient;
@@ -48,6 +48,8 @@ export interface StackOptions {
   hands?: boolean;
   /** More environment for the workers. */
   env?: Record<string, string>;
+  /** Where a worker reaches the Temporal server at `address`, e.g. through a proxy. Default: there. */
+  route?(part: 'brain' | 'hands', address: string): Promise<string>;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -57,24 +59,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const step of undo.reverse()) await step();
   };
   try {
-    const [postgres, program, port] = await Promise.all([
-      startTemporaryPostgres(),
-      findTemporal({ onProgress: (line) => console.log(line) }),
-      freePort(),
-    ]);
+    const postgres = await startTemporaryPostgres();
     undo.push(() => postgres.remove());
     const databaseUrl = await createDatabase(postgres.url);
     await migrateDatabase(databaseUrl);
     const database = openDatabase(databaseUrl, { onError: () => undefined });
     undo.push(() => database.close());
-    const temporal = await startTemporalDevServer({
-      program,
-      port,
-      dbFile: join(home, 'temporal.db'),
-      namespace: 'default',
-      env: { HOME: home, PATH: process.env.PATH ?? '' },
-      onLine: () => undefined,
-    });
+    const temporal = await startTestTemporal(home);
     undo.push(() => temporal.stop());
     const connection = await Connection.connect({ address: temporal.address });
     undo.push(() => connection.close());
@@ -92,8 +83,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const env = {
       api: { ...common, DATABASE_URL: databaseUrl, LONGHAND_PORT: '0' },
       brain: { ...common, DATABASE_URL: databaseUrl, MODEL_BASE_URL: rehearsal.url, MODEL_API_KEY: 'rehearsal' },
-      hands: options.hands ? { ...common, LONGHAND_RUNSC: await findRunsc({ onProgress: console.log }) } : common,
+      hands: { ...common, LONGHAND_RUNSC: options.hands ? await findRunsc({ onProgress: console.log }) : '' },
     };
+    for (const part of ['brain', 'hands'] as const) {
+      env[part].TEMPORAL_ADDRESS = (await options.route?.(part, temporal.address)) ?? temporal.address;
+    }
     const brain = await startWorkerProcess('brain', env.brain);
     undo.push(() => brain.stop());
     let hands: WorkerProcess | undefined;
@@ -110,6 +104,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       home,
       databaseUrl,
       database,
+      postgres,
       temporal,
       temporalClient,
       rehearsal,
