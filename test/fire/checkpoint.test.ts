@@ -7,7 +7,7 @@ import { type Battlefield, openBattlefield, until } from './battlefield.ts';
 import { logOf } from './life.ts';
 import { normalLog } from './normal-log.ts';
 
-const MADE = 'head -c 300000000 /dev/urandom > big; sha256sum big > sum; echo made';
+const MADE = 'head -c 120000000 /dev/urandom > big; sha256sum big > sum; echo made';
 
 let field: Battlefield;
 let agent: string;

@@ -3,6 +3,7 @@
  * needs approval, a second message. Whatever crashes meanwhile, the log at its end must be that of an undisturbed one.
  */
 import type Anthropic from '@anthropic-ai/sdk';
+import { APIError } from '@anthropic-ai/sdk';
 import type { SessionEvent } from '../../events/wire.ts';
 import type { RehearsalFile } from '../../rehearsal/rehearsal.ts';
 
@@ -99,7 +100,11 @@ export async function logOf(client: Anthropic, session: string): Promise<Session
 async function untilIdle(client: Anthropic, session: string, before: number): Promise<SessionEvent[]> {
   let log: SessionEvent[] = [];
   for (const deadline = Date.now() + 180_000; Date.now() < deadline; ) {
-    log = await logOf(client, session);
+    // While a server is away the api says so; a program that waits asks again.
+    log = await logOf(client, session).catch((error: unknown) => {
+      if (error instanceof APIError && (error.status === undefined || error.status >= 500)) return log;
+      throw error;
+    });
     if (log.filter(({ type }) => type === 'session.status_idle').length > before) return log;
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
