@@ -9,7 +9,7 @@ export const brainCommand = (args: string[]) => runPart('brain', args, start);
 
 async function start({ settings, temporal, args, log }: PartStart): Promise<RunningPart> {
   noArguments('brain', args);
-  const databaseUrl = requireDatabase(settings);
+  const databaseUrl = await requireDatabase(settings);
   const models = await loadModels(settings.LONGHAND_MODELS);
   return await startBrain({
     temporal,

@@ -25,6 +25,14 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'the sandboxes of this machine alone',
     load: async () => (await import('./hands-command.ts')).handsCommand,
   },
+  setup: {
+    summary: 'make what the parts need on a PostgreSQL and a Temporal server of your own',
+    load: async () => (await import('./setup-command.ts')).setupCommand,
+  },
+  doctor: {
+    summary: 'show what is there, what is missing, and what to do about it',
+    load: async () => (await import('./doctor-command.ts')).doctorCommand,
+  },
   obtain: {
     summary: 'find, download or build temporal and runsc now, and print where they are',
     load: async () => (await import('./obtain-command.ts')).obtainCommand,

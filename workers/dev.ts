@@ -17,11 +17,11 @@ import { brainService, type DevPlan, handsService, postgresService, temporalServ
 import { freePort, isFree } from './free-port.ts';
 import { endOrphans } from './orphans.ts';
 import { findRunsc, findTemporal } from './programs/find-program.ts';
+import { assertTemporalReady } from './readiness.ts';
 import { writePlace } from './sessions-command.ts';
 import type { Settings } from './settings.ts';
 import { type ServiceEvent, supervise } from './supervisor.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
-import { prepareGivenTemporal } from './temporal-given.ts';
 
 export interface DevOptions {
   settings: Settings;
@@ -90,10 +90,7 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
   const plan = await planOf(options, layout, (name, line) => logs[name]?.write(line));
   if (settings.DATABASE_URL) await migrateDatabase(settings.DATABASE_URL);
   const given = temporalTarget(options.env);
-  if (given) {
-    const warning = await prepareGivenTemporal(given);
-    if (warning) onLine(warning);
-  }
+  if (given) await assertTemporalReady(given);
   const servers = [
     ...(settings.DATABASE_URL ? [] : [postgresService(plan)]),
     ...(given ? [] : [temporalService(plan)]),

@@ -2,7 +2,9 @@
  * `longhand api|brain|hands`: one part alone. What the parts have in common: a door that lets no foreign secret in, a
  * clean start, a clean stop, and last words that a person can read.
  */
+import { StartError } from './data-folder.ts';
 import { assertOnlyOwnSecrets } from './own-settings.ts';
+import { assertTemporalReady } from './readiness.ts';
 import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
 
@@ -45,6 +47,7 @@ export async function runPart(
         'TEMPORAL_ADDRESS is not set. Give host:port of a Temporal server, or use `longhand dev`.',
       );
     }
+    await assertTemporalReady(temporal);
     const told = untilTold();
     const part = await start({ settings, temporal, args, log });
     // The parent may have died while this started, before anything listened.
@@ -55,7 +58,7 @@ export async function runPart(
     return 0;
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
-    return error instanceof SettingsError ? 2 : 1;
+    return error instanceof SettingsError || error instanceof StartError ? error.exitCode : 1;
   }
 }
 

@@ -223,6 +223,7 @@ export type Settings = { readonly [N in SettingName]: z.output<(typeof SETTINGS)
 /** Thrown at start; the message names each wrong variable, its value (never a key's) and the fix. */
 export class SettingsError extends Error {
   override name = 'SettingsError';
+  readonly exitCode = 2;
 }
 
 const SECRETS: ReadonlySet<string> = new Set([

@@ -21,6 +21,7 @@ beforeAll(async () => {
       rehearsal: 'Seldom',
       turns: [
         { when: 'work', steps: [{ tools: [{ bash: 'echo done >> lines; wc -l < lines' }] }, { text: 'Done.' }] },
+        { when: 'still there', steps: [{ text: 'Yes.' }] },
         { when: 'deadly', steps: [{ text: 'You will not read this.', pace: { first_token_ms: 600_000 } }] },
       ],
       fallback: { text: 'Yes.' },

@@ -12,14 +12,15 @@ export interface NetworkProxy {
   close(): Promise<void>;
 }
 
-/** @param target - host:port */
-export async function startProxy(target: string): Promise<NetworkProxy> {
-  const [host, port] = target.split(':');
+/** @param target - host:port, or the path of a Unix socket. */
+export async function startProxy(target: string | { path: string }): Promise<NetworkProxy> {
+  const [host, port] = typeof target === 'string' ? target.split(':') : [];
+  const dial = () => (typeof target === 'string' ? connect(Number(port), host) : connect(target.path));
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
   let held = false;
   const server = createServer((client) => {
-    const upstream = connect(Number(port), host);
+    const upstream = dial();
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => undefined);

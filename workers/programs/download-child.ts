@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Program, RUNSC, TEMPORAL } from './program.ts';
+import { type Downloadable, RUNSC, TEMPORAL } from './program.ts';
 
 const REACH_MS = 4_000;
 
@@ -15,7 +15,7 @@ async function main(name: string | undefined, path: string | undefined): Promise
 }
 
 /** A host that cannot be reached must cost seconds, and the libraries below have patience of their own. */
-async function reach(program: Program): Promise<void> {
+async function reach(program: Downloadable): Promise<void> {
   const host = new URL(program.downloadUrl).host;
   let status: number;
   try {

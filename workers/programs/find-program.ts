@@ -56,12 +56,14 @@ async function produce(
   onProgress: (line: string) => void,
 ): Promise<void> {
   const tried: string[] = [];
-  try {
-    await download(program, path, onProgress);
-    return;
-  } catch (error) {
-    tried.push(`- download: ${messageOf(error)}`);
-    onProgress(`${program.name}: ${messageOf(error)}`);
+  if (program.downloadUrl !== undefined) {
+    try {
+      await download(program, path, onProgress);
+      return;
+    } catch (error) {
+      tried.push(`- download: ${messageOf(error)}`);
+      onProgress(`${program.name}: ${messageOf(error)}`);
+    }
   }
   try {
     await goBuild(program, path, env, onProgress);
