@@ -5,7 +5,7 @@ import type { EventParams, SessionEvent } from '../events/wire.ts';
 import { internalize } from '../store/blobs/parts.ts';
 import { type EventQuery, listEventEntries } from '../store/session-events.ts';
 import type { SessionRow } from '../store/sessions.ts';
-import type { AcceptedEvent } from '../workflows/contract.ts';
+import type { AcceptedEvent, PreparedEvent } from '../workflows/contract.ts';
 import { createdAtBounds, limit, order, page, repeated, timeRange } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, numberPosition } from './cursor.ts';
@@ -106,16 +106,26 @@ async function send(
   { deps, caller, params, body, effectId }: Request<unknown, z.output<typeof sendBody>>,
 ): Promise<{ data: unknown[] }> {
   const row = await parts.load(caller, params.session_id ?? '');
-  if (row.status === 'terminated') throw invalid('', `Session ${row.id} is terminated; it takes no more events.`);
   const events: EventParams[] = body.events;
-  const agent = events.some((event) => event.type === 'system.message') ? await parts.agentOf(row) : undefined;
-  const systemMessages = agent !== undefined && deps.models.find(agent.model.id).systemMessages;
-  checkEvents(events, { thread: row.thread, systemMessages, modelId: agent?.model.id ?? '' }, 'events');
-  const prepared = await prepareEvents(row.id, events, deps.blobs);
+  const prepared = await prepareForSession(parts, row, events);
   const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
   if (!answer.ok) throw refusal(answer);
   parts.accepted.note(row.id, Math.max(...answer.events.map((event) => event.seq), -1));
   return { data: await asStored(parts, row, events, answer.events) };
+}
+
+/** Checks what is sent to a session by all rules that need no knowledge of its state, and stores its large parts. */
+export async function prepareForSession(
+  parts: SessionParts,
+  row: SessionRow,
+  events: EventParams[],
+): Promise<PreparedEvent[]> {
+  const { deps } = parts;
+  if (row.status === 'terminated') throw invalid('', `Session ${row.id} is terminated; it takes no more events.`);
+  const agent = events.some((event) => event.type === 'system.message') ? await parts.agentOf(row) : undefined;
+  const systemMessages = agent !== undefined && deps.models.find(agent.model.id).systemMessages;
+  checkEvents(events, { thread: row.thread, systemMessages, modelId: agent?.model.id ?? '' }, 'events');
+  return await prepareEvents(row.id, events, deps.blobs);
 }
 
 /** The events as the log has them, without reading it: the answer of a post holds ids and stamps, not content. */

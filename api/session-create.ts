@@ -30,9 +30,21 @@ export const createBody = z.strictObject({
   vault_ids: notYetList,
   budget: z.unknown().optional(),
 });
-type CreateRequest = Request<unknown, z.output<typeof createBody>>;
+/** What creating needs of a request: another service's has no HTTP. */
+export type CreateRequest = Pick<
+  Request<unknown, z.output<typeof createBody>>,
+  'deps' | 'caller' | 'body' | 'effectId' | 'since'
+>;
 
 export async function createSession(parts: SessionParts, request: CreateRequest): Promise<Session> {
+  const row = await ensureSession(parts, request);
+  const [session] = await parts.toWire([row]);
+  if (!session) throw new ApiError(500, 'api_error', `Session ${row.id} lost its agent.`);
+  return session;
+}
+
+/** The row of the session that this request makes, its workflow started; the one that is there when it is a repeat. */
+export async function ensureSession(parts: SessionParts, request: CreateRequest): Promise<SessionRow> {
   const { deps, caller, effectId } = request;
   const sessionId = `sesn_${idBody(effectId)}`;
   const row =
@@ -40,9 +52,7 @@ export async function createSession(parts: SessionParts, request: CreateRequest)
   if (row.phase === 'creating') await parts.life.start(row);
   const initial = (row.startInput as SessionInput | null)?.initial;
   if (initial && initial.length > 0) parts.accepted.note(sessionId, initial.length - 1);
-  const [session] = await parts.toWire([row]);
-  if (!session) throw new ApiError(500, 'api_error', `Session ${sessionId} lost its agent.`);
-  return session;
+  return row;
 }
 
 async function makeRow(request: CreateRequest, sessionId: string): Promise<SessionRow> {

@@ -2,12 +2,20 @@
 import {
   type Client,
   WorkflowExecutionAlreadyStartedError,
+  type WorkflowExecutionDescription,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { sessionWorkflowId } from '../events/ids.ts';
-import { BRAIN_QUEUE, POST, SESSION_WORKFLOW, type SessionAnswer, type SessionRequest } from '../workflows/contract.ts';
+import {
+  BRAIN_QUEUE,
+  POST,
+  SESSION_WORKFLOW,
+  type SessionAnswer,
+  type SessionInput,
+  type SessionRequest,
+} from '../workflows/contract.ts';
 import { createBatches } from './batches.ts';
 import { type SessionClient, SessionClosedError } from './session.ts';
 
@@ -30,40 +38,24 @@ export function createSessionClient(temporal: Client): SessionClient {
   const batches = createBatches(send);
 
   return {
-    async start(input) {
-      await temporal.withDeadline(Date.now() + CALL_MS, async () => {
-        try {
-          await temporal.workflow.start(SESSION_WORKFLOW, {
-            workflowId: sessionWorkflowId(input.session),
-            taskQueue: BRAIN_QUEUE,
-            args: [input],
-            workflowIdReusePolicy: 'REJECT_DUPLICATE',
-            typedSearchAttributes: [
-              { key: WORKSPACE, value: input.workspace },
-              { key: AGENT, value: input.agent.name },
-              { key: STATUS, value: 'idle' },
-            ],
-            staticSummary: input.agent.name.slice(0, 100),
-          });
-        } catch (error) {
-          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        }
-      });
-    },
+    start: (input) => startWorkflow(temporal, input, 'REJECT_DUPLICATE'),
+    startAgain: (input) => startWorkflow(temporal, input, 'ALLOW_DUPLICATE_FAILED_ONLY'),
 
     post: (sessionId, requestId, op) => batches.post(sessionId, { id: requestId, op }),
 
-    async isOpen(sessionId) {
-      try {
-        const description = await temporal.withDeadline(Date.now() + CALL_MS, () =>
-          temporal.workflow.getHandle(sessionWorkflowId(sessionId)).describe(),
-        );
-        return description.status.name === 'RUNNING';
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return false;
-        throw error;
-      }
+    async lookUp(sessionId) {
+      const found = await describe(temporal, sessionId);
+      if (!found) return { workflow: 'unknown' };
+      const { status, runId } = found;
+      if (status.name === 'RUNNING') return { workflow: 'open' };
+      if (status.name === 'COMPLETED') return { workflow: 'ended' };
+      return await temporal.withDeadline(Date.now() + CALL_MS, async () => {
+        const run = temporal.workflow.getHandle(sessionWorkflowId(sessionId), runId);
+        return { workflow: 'lost', runId, history: await run.fetchHistory() };
+      });
     },
+
+    isOpen: async (sessionId) => (await describe(temporal, sessionId))?.status.name === 'RUNNING',
 
     async erase(sessionId) {
       const workflowId = sessionWorkflowId(sessionId);
@@ -109,6 +101,42 @@ async function runOf(
     return { id: started?.originalExecutionRunId ?? '', before: started?.continuedExecutionRunId ?? '' };
   } catch (error) {
     if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+async function startWorkflow(
+  temporal: Client,
+  input: SessionInput,
+  workflowIdReusePolicy: 'REJECT_DUPLICATE' | 'ALLOW_DUPLICATE_FAILED_ONLY',
+): Promise<void> {
+  await temporal.withDeadline(Date.now() + CALL_MS, async () => {
+    try {
+      await temporal.workflow.start(SESSION_WORKFLOW, {
+        workflowId: sessionWorkflowId(input.session),
+        taskQueue: BRAIN_QUEUE,
+        args: [input],
+        workflowIdReusePolicy,
+        typedSearchAttributes: [
+          { key: WORKSPACE, value: input.workspace },
+          { key: AGENT, value: input.agent.name },
+          { key: STATUS, value: input.carried?.status ?? 'idle' },
+        ],
+        staticSummary: input.agent.name.slice(0, 100),
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+  });
+}
+
+async function describe(temporal: Client, sessionId: string): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await temporal.withDeadline(Date.now() + CALL_MS, () =>
+      temporal.workflow.getHandle(sessionWorkflowId(sessionId)).describe(),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
 }

@@ -4,6 +4,9 @@
  */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz';
 
+/** The workspace that exists from the start. */
+export const DEFAULT_WORKSPACE = 'wrkspc_default';
+
 /**
  * Makes an object id such as `agent_01K9…`: 9 characters of time (ms), then 15 of randomness (86 bits).
  * @param random - returns a float in [0, 1); pass a cryptographic source outside tests.

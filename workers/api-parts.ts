@@ -8,9 +8,9 @@ import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
-import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
 import { checkHealth } from './health.ts';
 import { loadModels } from './models-file.ts';
+import { sessionDefaults } from './session-defaults.ts';
 import type { Settings } from './settings.ts';
 import { connectTemporal, type TemporalTarget } from './temporal-connection.ts';
 import { payloadConverterPath } from './workflow-bundle.ts';
@@ -53,13 +53,7 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
       allowedOrigins: settings.LONGHAND_ALLOWED_ORIGINS,
       allowedHosts: settings.LONGHAND_ALLOWED_HOSTS,
       explicitKey: settings.LONGHAND_API_KEY,
-      session: {
-        ...DEFAULT_SESSION_SETTINGS,
-        callMaxMs: settings.LONGHAND_TOOL_TIMEOUT_MAX,
-        sandboxIdleMs: settings.LONGHAND_SANDBOX_IDLE,
-      },
-      handsQueue: HANDS_QUEUE,
-      harness: DEFAULT_HARNESS,
+      ...sessionDefaults(settings),
     },
     health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems?.() }),
     log,

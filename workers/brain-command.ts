@@ -4,6 +4,7 @@ import { blobFolder } from './data-folder.ts';
 import { loadModels } from './models-file.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { noArguments, requireDatabase } from './process-needs.ts';
+import { sessionDefaults } from './session-defaults.ts';
 
 export const brainCommand = (args: string[]) => runPart('brain', args, start);
 
@@ -22,7 +23,8 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
       ...(settings.MODEL_VERSION ? { version: settings.MODEL_VERSION } : {}),
       headers: settings.MODEL_HEADERS,
     },
-    modelSpec: models.find,
+    models,
+    defaults: sessionDefaults(settings),
     onError: (error) => log(error.message),
   });
 }

@@ -3,7 +3,7 @@ import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
 import { createSample } from '../activities/sample.ts';
-import type { ModelSpec } from '../harness/model-spec.ts';
+import type { ModelCatalogue } from '../api/index.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
@@ -11,7 +11,9 @@ import { createLogStore } from '../store/log-postgres.ts';
 import { createSegments } from '../store/segments.ts';
 import { sessionAgentOf } from '../store/session-agents.ts';
 import { BRAIN_QUEUE } from '../workflows/contract.ts';
+import { createBrainService } from './brain-service.ts';
 import type { RunningPart } from './process-command.ts';
+import type { SessionDefaults } from './session-defaults.ts';
 import { connectWorker, type TemporalTarget } from './temporal-connection.ts';
 import { payloadConverterPath, workflowBundle } from './workflow-bundle.ts';
 
@@ -20,7 +22,9 @@ export interface BrainOptions {
   databaseUrl: string;
   blobFolder: string;
   model: ModelSettings;
-  modelSpec(id: string): ModelSpec;
+  models: ModelCatalogue;
+  /** For sessions that other services start, and those that are woken. */
+  defaults: SessionDefaults;
   onError(error: Error): void;
   /** Absent: the workflows are bundled here (about 2 s). */
   bundle?: WorkflowBundle;
@@ -37,9 +41,13 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const log = createLogStore(database.pool);
   const segments = createSegments(database.pool, log, blobs);
   const connection = await connectWorker(options.temporal);
+  const { models, defaults, onError } = options;
+  const { namespace } = options.temporal;
+  const parts = { connection, namespace, database, log, blobs, bus, segments, models, defaults, onError };
+  const service = createBrainService(parts);
   const worker = await Worker.create({
     connection,
-    namespace: options.temporal.namespace,
+    namespace,
     taskQueue: BRAIN_QUEUE,
     workflowBundle: options.bundle ?? (await workflowBundle()),
     dataConverter: { payloadConverterPath },
@@ -50,10 +58,11 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
         bus,
         model: createModelClient(options.model),
         agentOf: sessionAgentOf(database.pool),
-        modelSpec: options.modelSpec,
+        modelSpec: options.models.find,
         maxRequests: MODEL_REQUESTS,
       }),
       publish: createPublish({ log, blobs, bus, segments }),
+      ...service.activities,
     },
     // A session that lost its worker must not wait for the dead one's sticky queue (default 10 s).
     stickyQueueScheduleToStartTimeout: '2s',
@@ -65,6 +74,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
     shutdownGraceTime: '25s',
   });
   const done = worker.run().finally(async () => {
+    await service.close();
     await connection.close();
     await bus.close();
     await database.close();

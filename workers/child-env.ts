@@ -38,6 +38,8 @@ export function brainEnv(
     MODEL_VERSION: settings.MODEL_VERSION,
     MODEL_HEADERS: JSON.stringify(settings.MODEL_HEADERS),
     LONGHAND_MODELS: settings.LONGHAND_MODELS,
+    LONGHAND_TOOL_TIMEOUT_MAX: String(settings.LONGHAND_TOOL_TIMEOUT_MAX / 1_000),
+    LONGHAND_SANDBOX_IDLE: String(settings.LONGHAND_SANDBOX_IDLE / 1_000),
   });
 }
 

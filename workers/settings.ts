@@ -194,13 +194,13 @@ export const SETTINGS = {
     text,
   ),
   LONGHAND_TOOL_TIMEOUT_MAX: setting(
-    ['api'],
+    ['api', 'brain'],
     '3600',
     'Longest time that one tool call may ask for, seconds. More is clamped, and the model is told.',
     seconds(3_600, 86_400),
   ),
   LONGHAND_SANDBOX_IDLE: setting(
-    ['api'],
+    ['api', 'brain'],
     '300',
     'Idle time after which a sandbox is checkpointed and let go, seconds.',
     seconds(300, 604_800),

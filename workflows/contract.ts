@@ -95,6 +95,14 @@ export interface SessionInput {
   initial?: PreparedEvent[];
   /** Set by continue-as-new. */
   carried?: SessionState;
+  /** Set, beside `carried`, when the session's workflow was lost and is started again from its log. */
+  woken?: Woken;
+}
+
+/** What a session that was lost is told when it goes on. */
+export interface Woken {
+  /** Requests that were answered and whose entries were lost, in their order. */
+  again: SessionRequest[];
 }
 
 /** An inbound event, checked by the api, its large parts already in the blob store. */

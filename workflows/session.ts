@@ -326,7 +326,10 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   /** Takes up what the last run was about to do. */
   function resume(): void {
     const { turn } = state;
-    if (turn?.phase === 'sampling' && turn.span) {
+    if (input.woken) {
+      dispatch({ in: 'woken' });
+      for (const request of input.woken.again) dispatch({ in: 'request', request });
+    } else if (turn?.phase === 'sampling' && turn.span) {
       obey({ do: 'sample', request: state.request, startSeq: turn.span.seq, compact: turn.compacting });
     } else if (!busy(state) && state.sandbox.ref) {
       obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
@@ -359,7 +362,13 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     if (outbox.pending > 0 || state.seq - 1 !== to || !quiet() || !allHandlersFinished()) continue;
     if (state.ended) return;
     if (held === undefined && busy(state)) continue;
-    await continueAsNew<typeof session>({ ...input, initial: undefined, agent: state.agent, carried: state });
+    await continueAsNew<typeof session>({
+      ...input,
+      initial: undefined,
+      woken: undefined,
+      agent: state.agent,
+      carried: state,
+    });
   }
 }
 

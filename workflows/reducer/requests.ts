@@ -8,7 +8,7 @@ import { showTerminated } from './status.ts';
 import { goOn, interrupt, startTurn } from './turn.ts';
 
 /** Confirmed ids that are remembered, so that a late duplicate is a no-op. */
-const CONFIRMED_KEPT = 256;
+export const CONFIRMED_KEPT = 256;
 
 /** @throws Refusal when any part of it cannot be done now. */
 export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {

@@ -12,6 +12,7 @@ import { giveUp, woke } from './failures.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
 import { endTurn, goOn, graceOver, sampled } from './turn.ts';
+import { woken } from './woken.ts';
 
 /** How long a request's answer is remembered, ms. */
 const ANSWER_KEPT_MS = 600_000;
@@ -31,7 +32,9 @@ export type StepInput =
   | { in: 'released' }
   | { in: 'woke'; request: number }
   | { in: 'graceOver'; turn: number }
-  | { in: 'idleElapsed'; turn: number };
+  | { in: 'idleElapsed'; turn: number }
+  /** The state was told from the log: whatever was under way is lost. */
+  | { in: 'woken' };
 
 export interface StepResult {
   state: SessionState;
@@ -85,6 +88,9 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       return;
     case 'graceOver':
       graceOver(draft, input.turn);
+      return;
+    case 'woken':
+      woken(draft);
       return;
     case 'idleElapsed':
       if (state.turns === input.turn && !busy(state) && state.sandbox.ref) {

@@ -1,7 +1,7 @@
 /** The turn: start, ask the model, act on the reply, end. */
 import type { StopDetails, StopReason } from '../../events/wire.ts';
 import type { SampleResult } from '../contract.ts';
-import type { Call } from '../state.ts';
+import type { Call, Turn } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
 import { append, type Draft, markProcessed } from './draft.ts';
 import { modelFailed } from './failures.ts';
@@ -13,26 +13,22 @@ const MAX_CUT_OFFS = 3;
 const SAMPLE_GRACE_MS = 1_000;
 const EXECUTE_GRACE_MS = 5_000;
 const SHELL = 'bash';
-const INTERRUPTED = 'The user interrupted before this call completed.';
+export const INTERRUPTED = 'The user interrupted before this call completed.';
 
 /** Starts a turn with all that is queued, if something is and no turn is open. */
 export function startTurn(draft: Draft): void {
   const { state } = draft;
   if (state.turn || state.ended || !state.queue.some((queued) => queued.type === 'user.message')) return;
   state.turns += 1;
-  state.turn = {
-    phase: 'sampling',
-    calls: [],
-    failures: 0,
-    cutOffs: 0,
-    compactions: 0,
-    compacting: false,
-    interrupts: [],
-  };
+  state.turn = newTurn();
   showRunning(draft);
   for (const queued of state.queue) markProcessed(draft, queued.seq);
   state.queue = [];
   askModel(draft);
+}
+
+export function newTurn(): Turn {
+  return { phase: 'sampling', calls: [], failures: 0, cutOffs: 0, compactions: 0, compacting: false, interrupts: [] };
 }
 
 /** Opens a model request: its span in the log, its command to the shell. */
@@ -199,7 +195,7 @@ function graceTimer(draft: Draft, ms: number) {
 }
 
 /** Ends the open request's span and adds its tokens up. */
-function closeSpan(
+export function closeSpan(
   draft: Draft,
   isError: boolean,
   usage?: Extract<SampleResult, { ok: true }>['usage'],

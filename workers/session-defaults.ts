@@ -1,0 +1,22 @@
+/** What new sessions are started with, by whichever part starts them: the api, and the brain for other services. */
+import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE, type SessionSettings } from '../workflows/contract.ts';
+import type { Settings } from './settings.ts';
+
+export interface SessionDefaults {
+  /** Frozen into the session. */
+  session: SessionSettings;
+  handsQueue: string;
+  harness: string;
+}
+
+export function sessionDefaults(settings: Settings): SessionDefaults {
+  return {
+    session: {
+      ...DEFAULT_SESSION_SETTINGS,
+      callMaxMs: settings.LONGHAND_TOOL_TIMEOUT_MAX,
+      sandboxIdleMs: settings.LONGHAND_SANDBOX_IDLE,
+    },
+    handsQueue: HANDS_QUEUE,
+    harness: DEFAULT_HARNESS,
+  };
+}

@@ -1,0 +1,35 @@
+/** A session goes on after its workflow was lost: nothing that it had under way will ever answer. */
+import type { Call } from '../state.ts';
+import { appendToolError, closeCall, finish } from './calls.ts';
+import type { Draft } from './draft.ts';
+import { closeSpan, endTurn, goOn, INTERRUPTED, startTurn } from './turn.ts';
+
+const LOST =
+  'The session was lost while this call was open, and has been started again. Whether the call had effects cannot be ' +
+  'known; it was not run again, and may still be running. Check before you repeat it.';
+
+export function woken(draft: Draft): void {
+  const { state } = draft;
+  const { turn } = state;
+  if (!turn || turn.phase === 'waiting') {
+    if (state.sandbox.ref) {
+      draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
+    }
+    return startTurn(draft);
+  }
+  const sampling = turn.span !== undefined;
+  if (sampling) closeSpan(draft, true);
+  const lost = turn.calls.filter((call) => call.state === 'running' || call.state === 'ready');
+  for (const call of lost) giveUpCall(draft, call);
+  if (turn.interrupts.length > 0) {
+    for (const call of turn.calls) if (call.state !== 'done') closeCall(draft, call, INTERRUPTED);
+    return endTurn(draft, { type: 'end_turn' });
+  }
+  goOn(draft);
+}
+
+function giveUpCall(draft: Draft, call: Call): void {
+  draft.state.sandbox.changes += 1;
+  appendToolError(draft, call.id, LOST);
+  finish(call);
+}
