@@ -37,15 +37,16 @@ export function createReadEvents({ orm, log, blobs }: ReadEventsDeps): (input: G
     await reaches(session, thread, atLeast);
     const entries: PartedSlice[] = [];
     let bytes = 0;
-    for (const entry of await log.read(session, thread, from, to, READ_ENTRIES)) {
+    const read = await log.read(session, thread, from, to, READ_ENTRIES);
+    for (const entry of read) {
       const slice = await visible(session, thread, entry);
       const size = jsonBytes(slice);
-      if (bytes + size > MAX_SERVICE_BYTES && entries.length > 0) break;
+      if (bytes + size > MAX_SERVICE_BYTES && entries.length > 0) return { entries, next: entry.seq };
       entries.push(slice);
       bytes += size;
     }
-    const last = entries.at(-1)?.seq;
-    return { entries, next: last === undefined || last === to ? null : last + 1 };
+    const last = read.length < READ_ENTRIES ? undefined : read.at(-1);
+    return { entries, next: last ? last.seq + 1 : null };
   };
 
   /** Every entry leaves its workflow in an activity that is tried until the store has it: waiting is all there is to do. */

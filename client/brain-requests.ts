@@ -10,65 +10,33 @@ import { BrainAwayError, SessionRefusedError } from './errors.ts';
 const BEYOND_MS = 5_000;
 
 type Requests = Omit<ServiceActivities, 'awaitEnd'>;
-type Name = keyof Requests;
 
-export interface AskOptions {
-  /** Two who ask the same at once share one answer. Absent: every request is its own. */
-  together?: string;
-  /** Its answer holds content of a log: Temporal need not keep it once it is read. */
-  forget?: boolean;
-}
-
-export interface BrainRequests {
-  /** @throws SessionRefusedError, BrainAwayError */
-  ask<N extends Name>(
-    name: N,
-    input: Parameters<Requests[N]>[0],
-    options?: AskOptions,
-  ): Promise<Awaited<ReturnType<Requests[N]>>>;
-  /** Resolves when everything that was to be forgotten is. */
-  settled(): Promise<void>;
-}
+/**
+ * @param together - two who ask the same at once share one answer; absent: every request is its own.
+ * @throws SessionRefusedError, BrainAwayError
+ */
+export type AskBrain = <N extends keyof Requests>(
+  name: N,
+  input: Parameters<Requests[N]>[0],
+  together?: string,
+) => Promise<Awaited<ReturnType<Requests[N]>>>;
 
 /** @param timeoutMs - how long a brain may take. */
-export function createBrainRequests(temporal: Client, timeoutMs: number): BrainRequests {
-  const forgetting = new Set<Promise<void>>();
-
-  async function forget(workflowId: string, runId: string): Promise<void> {
-    const { namespace } = temporal.options;
-    await temporal
-      .withDeadline(Date.now() + BEYOND_MS, () =>
-        temporal.workflowService.deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } }),
-      )
-      // Retention does the same later; a client may also lack the permission.
-      .catch(() => undefined);
-  }
-
-  return {
-    async ask(name, input, { together, forget: forgettable } = {}) {
-      const workflowId = `service/${name}/${together ?? randomUUID()}`;
-      return await temporal.withDeadline(Date.now() + timeoutMs + BEYOND_MS, async () => {
-        const handle = await temporal.workflow.start(name, {
-          workflowId,
+export function askBrain(temporal: Client, timeoutMs: number): AskBrain {
+  return (name, input, together) =>
+    temporal.withDeadline(Date.now() + timeoutMs + BEYOND_MS, async () => {
+      try {
+        return await temporal.workflow.execute(name, {
+          workflowId: `service/${name}/${together ?? randomUUID()}`,
           taskQueue: BRAIN_QUEUE,
           args: [input],
           workflowIdConflictPolicy: together === undefined ? 'FAIL' : 'USE_EXISTING',
           workflowExecutionTimeout: timeoutMs,
         });
-        try {
-          return await handle.result();
-        } catch (error) {
-          throw meaning(error, name, timeoutMs);
-        } finally {
-          if (forgettable) {
-            const work = forget(workflowId, handle.firstExecutionRunId).finally(() => forgetting.delete(work));
-            forgetting.add(work);
-          }
-        }
-      });
-    },
-    settled: async () => void (await Promise.all(forgetting)),
-  };
+      } catch (error) {
+        throw meaning(error, name, timeoutMs);
+      }
+    });
 }
 
 /** Temporal wraps what went wrong several times; one of these is what it means. */

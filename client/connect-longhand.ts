@@ -6,6 +6,10 @@ import type { Longhand, LonghandOptions } from './longhand.ts';
 
 const CONNECT_MS = 10_000;
 
+export interface ConnectedLonghand extends Longhand {
+  close(): Promise<void>;
+}
+
 /**
  * Connects as every Temporal program does: `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
  * `TEMPORAL_TLS…`, or a profile of Temporal's configuration file
@@ -26,7 +30,7 @@ const CONNECT_MS = 10_000;
  */
 export async function connectLonghand(
   options: LonghandOptions & { temporal?: LoadClientProfileOptions } = {},
-): Promise<Longhand> {
+): Promise<ConnectedLonghand> {
   const { connectionOptions, namespace } = loadClientConnectConfig(options.temporal ?? {});
   const { address = '127.0.0.1:7233', tls, apiKey, metadata } = connectionOptions;
   const isLocal = /^(localhost|127(\.\d{1,3}){3}|\[::1\]):/.test(address);
@@ -37,11 +41,5 @@ export async function connectLonghand(
     ...(isLocal ? { channelArgs: { 'grpc.enable_http_proxy': 0 } } : {}),
   });
   const longhand = createLonghand(new Client({ connection, namespace: namespace || 'default' }), options);
-  return {
-    ...longhand,
-    async close() {
-      await longhand.close();
-      await connection.close();
-    },
-  };
+  return { ...longhand, close: () => connection.close() };
 }

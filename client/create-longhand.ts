@@ -7,7 +7,7 @@ import { internalize } from '../store/blobs/parts.ts';
 import { POST, type PreparedEvent } from '../workflows/contract.ts';
 import { type LogSlice, MAX_SERVICE_BYTES, type PartedSlice } from '../workflows/service-contract.ts';
 import { utf8Bytes } from '../workflows/sizes.ts';
-import { createBrainRequests } from './brain-requests.ts';
+import { askBrain } from './brain-requests.ts';
 import { SessionRefusedError } from './errors.ts';
 import type { Decision, EmitOptions, Longhand, LonghandOptions } from './longhand.ts';
 import { arePlain } from './plain-events.ts';
@@ -32,7 +32,7 @@ const KEPT = 10_000;
 export function createLonghand(temporal: Client, options: LonghandOptions = {}): Longhand {
   const { workspace = DEFAULT_WORKSPACE, timeoutMs = TIMEOUT_MS } = options;
   const sessions = createSessionClient(temporal);
-  const { ask, settled } = createBrainRequests(temporal, timeoutMs);
+  const ask = askBrain(temporal, timeoutMs);
   const posted = createPosted();
 
   async function emit(sessionId: string, events: EventParams[], { wait = 'answer', requestId }: EmitOptions) {
@@ -44,7 +44,7 @@ export function createLonghand(temporal: Client, options: LonghandOptions = {}):
     }
     const prepared: PreparedEvent[] = arePlain(events)
       ? events.map((event) => ({ event }))
-      : await ask('prepareEvents', { session: sessionId, events: fitting(events, 'events') }, { forget: true });
+      : await ask('prepareEvents', { session: sessionId, events: fitting(events, 'events') });
     const answer = await sessions.post(sessionId, id, { op: 'events', events: prepared });
     if (!answer.ok) throw new SessionRefusedError(answer);
     posted.note(sessionId, Math.max(...answer.events.map(({ seq }) => seq), -1));
@@ -57,7 +57,7 @@ export function createLonghand(temporal: Client, options: LonghandOptions = {}):
     const get = async (_session: string, sha256: string) => {
       const pieces: Uint8Array[] = [];
       for (let from = 0; ; ) {
-        const piece = await ask('getPart', { session, sha256, from }, { forget: true });
+        const piece = await ask('getPart', { session, sha256, from });
         pieces.push(piece);
         from += piece.length;
         if (piece.length < MAX_SERVICE_BYTES) return Buffer.concat(pieces);
@@ -76,11 +76,10 @@ export function createLonghand(temporal: Client, options: LonghandOptions = {}):
 
     async wake(sessionId) {
       if (await sessions.isOpen(sessionId)) return { woken: false };
-      return await ask('wake', { session: sessionId }, { together: sessionId });
+      return await ask('wake', { session: sessionId }, sessionId);
     },
 
-    getSession: (sessionId) =>
-      ask('getSession', { session: sessionId, atLeast: posted.of(sessionId) }, { forget: true }),
+    getSession: (sessionId) => ask('getSession', { session: sessionId, atLeast: posted.of(sessionId) }),
 
     emitEvent: (sessionId, events, given = {}) => emit(sessionId, Array.isArray(events) ? events : [events], given),
 
@@ -88,11 +87,7 @@ export function createLonghand(temporal: Client, options: LonghandOptions = {}):
       const entries: LogSlice[] = [];
       const asked = { session: sessionId, thread, to, atLeast: posted.of(sessionId) };
       for (let next: number | null = from; next !== null; ) {
-        const page: { entries: PartedSlice[]; next: number | null } = await ask(
-          'getEvents',
-          { ...asked, from: next },
-          { forget: true },
-        );
+        const page: { entries: PartedSlice[]; next: number | null } = await ask('getEvents', { ...asked, from: next });
         for (const slice of page.entries) entries.push(await whole(sessionId, slice));
         next = page.next;
       }
@@ -109,8 +104,6 @@ export function createLonghand(temporal: Client, options: LonghandOptions = {}):
     async interrupt(sessionId) {
       await emit(sessionId, [{ type: 'user.interrupt' }], {});
     },
-
-    close: settled,
   };
 }
 

@@ -77,10 +77,12 @@ export interface Longhand {
 
   /**
    * A slice of the log, by position: `from` to `to`, both included, as far as the log goes. It holds everything that
-   * this client has posted (with `wait: 'answer'`).
+   * this client has posted (with `wait: 'answer'`). What is read passes through Temporal, which keeps it for as long as
+   * its namespace keeps finished workflows: to follow a session read on from the last `seq`, not from the start.
    *
    * @param options.thread - default: the session's primary thread.
-   * @param options.from - default 0. @param options.to - default: the end. Large logs are better read in slices.
+   * @param options.from - default 0.
+   * @param options.to - default: the end.
    * @throws SessionRefusedError 404 for an unknown session or thread.
    *
    * @example
@@ -110,9 +112,6 @@ export interface Longhand {
    * await longhand.interrupt(id);
    */
   interrupt(sessionId: string): Promise<void>;
-
-  /** Lets what is under way in the background finish. A connection that was opened by `connectLonghand` is closed. */
-  close(): Promise<void>;
 }
 
 export interface EmitOptions {

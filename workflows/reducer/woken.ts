@@ -6,7 +6,7 @@ import { closeSpan, endTurn, goOn, INTERRUPTED, startTurn } from './turn.ts';
 
 const LOST =
   'The session was lost while this call was open, and has been started again. Whether the call had effects cannot be ' +
-  'known; it was not run again, and may still be running. Check before you repeat it.';
+  'known; it was not run again, and if it was still running it has been stopped. Check before you repeat it.';
 
 export function woken(draft: Draft): void {
   const { state } = draft;
@@ -17,10 +17,13 @@ export function woken(draft: Draft): void {
     }
     return startTurn(draft);
   }
-  const sampling = turn.span !== undefined;
-  if (sampling) closeSpan(draft, true);
+  if (turn.span) closeSpan(draft, true);
   const lost = turn.calls.filter((call) => call.state === 'running' || call.state === 'ready');
   for (const call of lost) giveUpCall(draft, call);
+  // Nobody waits for them any more, and the shell's next call would. Without a known sandbox there is no old one to keep.
+  if (lost.length > 0 && state.sandbox.ref) {
+    draft.commands.push({ do: 'stopCalls', ids: lost.map((call) => call.id) });
+  }
   if (turn.interrupts.length > 0) {
     for (const call of turn.calls) if (call.state !== 'done') closeCall(draft, call, INTERRUPTED);
     return endTurn(draft, { type: 'end_turn' });
