@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type Running, startProcess } from './child-process.ts';
 
 /** The entry of every command; it runs this same Node. */
-const LONGHAND = fileURLToPath(new URL('../bin/longhand.mjs', import.meta.url));
+const LONGHAND = fileURLToPath(import.meta.resolve('#longhand'));
 /** The first start bundles the workflows (2 s, or much longer on a busy machine) and probes the sandbox. */
 const READY_MS = 180_000;
 /** Workers hand over or finish what they do within 30 s of SIGTERM. */
