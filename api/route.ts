@@ -3,6 +3,7 @@ import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { id, readQuery } from './common.ts';
 import type { ApiDeps, Env, Request } from './context.ts';
+import { dryRun, dryRunQuery, isDryRun } from './dry-run.ts';
 import { ApiError, notFound } from './errors.ts';
 import { parseBody, readBody } from './json.ts';
 import type { createOnce, Once } from './once.ts';
@@ -64,15 +65,21 @@ async function answerOf(
     if (!id.safeParse(value).success) throw notFound(name.replace(/_id$/, ''), JSON.stringify(value.slice(0, 128)));
   }
   const search = new URL(c.req.url).searchParams;
-  const query = check(spec.query ?? noFields, readQuery(search, new Set(spec.lists)));
+  const query = check(queryOf(spec), readQuery(search, new Set(spec.lists)));
   const body = spec.method === 'post' ? check(spec.body ?? noFields, parseBody(raw)) : {};
   const request = { deps, caller: c.get('caller'), params, query, body, c };
+  if (isDryRun(query)) return JSON.stringify(await dryRun(deps, (part) => spec.handle({ ...request, ...part })));
   if (spec.once) {
     const done = await once(c, raw, spec.once, (part) => spec.handle({ ...request, ...part }));
     return done.body;
   }
   const answer = await spec.handle({ ...request, db: deps.database.orm, effectId: '', since: new Date(deps.now()) });
   return answer instanceof Response ? answer : JSON.stringify(answer);
+}
+
+/** What is committed together with its answer can be tried. */
+function queryOf(spec: Route): z.ZodType {
+  return spec.query ?? (spec.once === 'transaction' ? dryRunQuery : noFields);
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
@@ -89,6 +96,10 @@ async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   }
 }
 
+function queryDescription(query: z.ZodType): { query?: z.ZodObject } {
+  return query instanceof z.ZodObject && query !== noFields ? { query } : {};
+}
+
 function describe(app: OpenAPIHono<Env>, spec: Route): void {
   const names = [...spec.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
   const error = z.looseObject({ type: z.literal('error') }).openapi('Error');
@@ -100,7 +111,7 @@ function describe(app: OpenAPIHono<Env>, spec: Route): void {
     security: [{ bearer: [] }, { apiKey: [] }],
     request: {
       params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))),
-      ...(spec.query instanceof z.ZodObject ? { query: spec.query } : {}),
+      ...queryDescription(queryOf(spec)),
       ...(spec.body ? { body: { content: { 'application/json': { schema: spec.body } } } } : {}),
     },
     responses: {
