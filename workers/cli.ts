@@ -50,8 +50,12 @@ const COMMANDS: Record<string, Entry> = {
     load: async () => (await import('./keys-command.ts')).workspacesCommand,
   },
   sessions: {
-    summary: 'files list|get: bring files out of a session’s sandbox',
+    summary: 'list, show, create, tail, send, approve, interrupt, files: work with sessions',
     load: async () => (await import('./sessions-command.ts')).sessionsCommand,
+  },
+  apply: {
+    summary: 'create and change agents and environments as files say',
+    load: async () => (await import('./apply-command.ts')).applyCommand,
   },
 };
 

@@ -2,7 +2,6 @@
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { newApiKey } from '../store/keys.ts';
 import { type Lock, lockHolder, tryLock } from './lock.ts';
 import type { Settings } from './settings.ts';
 
@@ -108,6 +107,8 @@ export async function apiKeyOf(layout: HomeLayout, given?: string): Promise<{ ke
   if (given !== undefined) return { key: given, made: false };
   const kept = await readFile(layout.apiKey, 'utf8').catch(() => undefined);
   if (kept?.trim()) return { key: kept.trim(), made: false };
+  // Only here: the commands that look for the key need no database library.
+  const { newApiKey } = await import('../store/keys.ts');
   const key = newApiKey();
   await writeFile(layout.apiKey, `${key}\n`, { mode: 0o600 });
   return { key, made: true };

@@ -16,9 +16,9 @@ import { apiKeyOf, blobFolder, type HomeLayout, openDataFolder, StartError } fro
 import { brainService, type DevPlan, handsService, postgresService, temporalService } from './dev-services.ts';
 import { freePort, isFree } from './free-port.ts';
 import { endOrphans } from './orphans.ts';
+import { forgetApiPlace, writeApiPlace, writeTemporalPlace } from './places.ts';
 import { findRunsc, findTemporal } from './programs/find-program.ts';
 import { assertTemporalReady } from './readiness.ts';
-import { writePlace } from './sessions-command.ts';
 import type { Settings } from './settings.ts';
 import { type ServiceEvent, supervise } from './supervisor.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
@@ -104,7 +104,7 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
     },
   });
   ends.push(() => supervisor.stop());
-  await writePlace(layout.run, { address: plan.temporal.address, namespace: plan.temporal.namespace });
+  await writeTemporalPlace(layout.run, { address: plan.temporal.address, namespace: plan.temporal.namespace });
   const children = [...servers, ...workers].map(({ name }) => name);
   const api = await serveApi(options, plan, ends, () => problemsOf(children, supervisor.pids()));
   const uiUrl = given ? undefined : `http://127.0.0.1:${plan.temporal.uiPort}`;
@@ -169,6 +169,8 @@ async function serveApi(
   await ensureApiKey(parts.deps.database.orm, key, row);
   const server = await startApi(parts.deps, { host: bareHost(settings.LONGHAND_HOST), port: settings.LONGHAND_PORT });
   ends.push(() => server.close());
+  await writeApiPlace(layout.run, server.url);
+  ends.push(() => forgetApiPlace(layout.run));
   return { apiUrl: server.url, apiKey: key, apiKeyMade: made };
 }
 

@@ -3,6 +3,7 @@
  * clean start, a clean stop, and last words that a person can read.
  */
 import { StartError } from './data-folder.ts';
+import { forgetAnthropic } from './forget-anthropic.ts';
 import { assertOnlyOwnSecrets } from './own-settings.ts';
 import { assertTemporalReady } from './readiness.ts';
 import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
@@ -69,11 +70,4 @@ function untilTold(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => resolve());
   });
-}
-
-/** People point these at Longhand itself, and the SDK reads them by itself: a brain that obeyed would call its own api. */
-function forgetAnthropic(): void {
-  for (const name of Object.keys(process.env)) {
-    if (name.startsWith('ANTHROPIC_')) delete process.env[name];
-  }
 }

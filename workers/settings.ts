@@ -12,8 +12,8 @@ interface Setting<T> {
   meaning: string;
   /** Gets the text of the variable, or undefined when it is unset or empty. */
   schema: z.ZodType<T, string | undefined>;
-  /** Processes that read it, besides `longhand dev`, which hands each its own. */
-  readBy: readonly ProcessName[];
+  /** Who reads it, besides `longhand dev`, which hands each part its own; `commands` are those that use the API. */
+  readBy: readonly (ProcessName | 'commands')[];
 }
 
 /** A part of Longhand that runs alone: `longhand api`, `longhand brain`, `longhand hands`. */
@@ -102,10 +102,16 @@ export const SETTINGS = {
       .transform((value) => (isAbsolute(value) ? value : resolve(value))),
   ),
   LONGHAND_API_KEY: setting(
-    ['api'],
+    ['api', 'commands'],
     'made at the first start and kept in the data folder with mode 0600',
-    'The API key of the default workspace; starts with "lh-".',
+    'The API key of the default workspace; starts with "lh-". For commands: the key that they use.',
     apiKey,
+  ),
+  LONGHAND_URL: setting(
+    ['commands'],
+    'the running `longhand dev` of the data folder, else http://127.0.0.1:8787',
+    'Where the API is, for the commands that use it (docs/cli.md).',
+    url(['http', 'https'], 'https://longhand.example'),
   ),
   LONGHAND_ALLOWED_HOSTS: setting(
     ['api'],
@@ -208,7 +214,7 @@ export const SETTINGS = {
 } as const;
 
 function setting<T>(
-  readBy: readonly ProcessName[],
+  readBy: Setting<T>['readBy'],
   standard: string,
   meaning: string,
   schema: z.ZodType<T, string | undefined>,
