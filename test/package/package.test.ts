@@ -39,10 +39,15 @@ function userEnv(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { ...env, PATH: path.join(delimiter), LONGHAND_HOME: home, ...more };
 }
 
-async function run(program: string, args: string[], cwd = app): Promise<{ out: string; err: string }> {
+async function run(
+  program: string,
+  args: string[],
+  cwd = app,
+  more: Record<string, string> = {},
+): Promise<{ out: string; err: string }> {
   const { stdout, stderr } = await promisify(execFile)(program, args, {
     cwd,
-    env: userEnv(),
+    env: userEnv(more),
     maxBuffer: 64 * MEGABYTE,
   });
   return { out: stdout, err: stderr };
@@ -209,8 +214,14 @@ test('longhand/client type-checks in another project, and runs there', async () 
   // Declarations of our dependencies are not ours to judge.
   expect(out.split('\n').filter((line) => /^\S/.test(line) && !/^node_modules\/(?!longhand\/)/.test(line))).toEqual([]);
   const temporal = JSON.parse(await readFile(join(home, 'run/temporal.json'), 'utf8')) as Record<string, string>;
-  const answer = await run('node', ['built/consumer.js', temporal.address ?? '', temporal.namespace ?? '', session]);
-  expect(JSON.parse(answer.out)).toEqual({ open: true, refused: true, wrong: 'function' });
+  const where = { TEMPORAL_ADDRESS: temporal.address ?? '', TEMPORAL_NAMESPACE: temporal.namespace ?? '' };
+  const answer = await run('node', ['built/consumer.js', session], app, where);
+  expect(JSON.parse(answer.out)).toEqual({
+    status: 'idle',
+    first: 'user.message',
+    refused: true,
+    names: ['string', 'string', 'function', 'number'],
+  });
 });
 
 test('SIGTERM ends it with 0, and its address is forgotten with it', async () => {
