@@ -10,6 +10,7 @@ import { type ApiDeps, type Env, makeId } from './context.ts';
 import { environmentRoutes } from './environments.ts';
 import { ApiError, ensureApiError, errorBody, loggable } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { fileRoutes } from './files.ts';
 import { healthRoute } from './health.ts';
 import { modelRoutes } from './models.ts';
 import { createOnce } from './once.ts';
@@ -54,6 +55,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     ...streamRoutes(parts),
     ...threadRoutes(parts),
     ...modelRoutes(),
+    ...fileRoutes(),
   ]);
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {

@@ -59,6 +59,10 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
       },
       handsQueue: HANDS_QUEUE,
       harness: DEFAULT_HARNESS,
+      files: {
+        quotaBytes: settings.LONGHAND_FILES_QUOTA,
+        downloadUploads: settings.LONGHAND_DOWNLOAD_UPLOADS,
+      },
     },
     health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems() }),
     log,
