@@ -25,10 +25,11 @@ export interface SkillFile {
   executable?: true;
 }
 
-/** What a model is told of a skill before it reads it. */
+/** A skill as a session has it: what the model is told of it first, and the files that it can read then. */
 export interface SessionSkill {
   name: string;
   description: string;
+  files: SkillFile[];
 }
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -144,7 +145,7 @@ export const sessionAgents = pgTable(
     sessionId: text('session_id').notNull(),
     rev: integer().notNull(),
     body: json().$type<SessionAgent>().notNull(),
-    /** What its skills say of themselves; null for none. */
+    /** Its skills, as they were when the session was made; null for none. */
     skills: json().$type<SessionSkill[]>(),
   },
   (t) => [primaryKey({ columns: [t.sessionId, t.rev] })],
