@@ -19,6 +19,7 @@ import { LogConflict, type LogStore } from '../store/log.ts';
 import type { SampleInput, SampleResult } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
 import { createConversations } from './conversations.ts';
+import { withFileBytes } from './file-bytes.ts';
 import { BrokenStreamError, failureOf } from './model-client.ts';
 import { createPreviews } from './previews.ts';
 import { fitReply } from './reply-parts.ts';
@@ -71,7 +72,9 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       const build = () => harness.request({ agent, policies, model, conversation, compact: input.compact === true });
       const policies = toolPolicies(agent);
       const model = deps.modelSpec(agent.model.id);
-      const body = byHarness(build);
+      const body = await withFileBytes(byHarness(build), conversation.files, (sha256) =>
+        deps.blobs.get(carry.session, sha256),
+      );
       const attempt = context.info.attempt;
       const idOf = (block: number) => replyEventId(carry.thread, input.request, attempt, block);
       const previews = input.compact

@@ -14,6 +14,7 @@ import { fileRoutes } from './files.ts';
 import { healthRoute } from './health.ts';
 import { modelRoutes } from './models.ts';
 import { createOnce } from './once.ts';
+import { resourceRoutes } from './resources.ts';
 import { mount } from './route.ts';
 import { crossOrigin, hostCheck } from './safety.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
@@ -54,6 +55,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     ...eventRoutes(parts),
     ...streamRoutes(parts),
     ...threadRoutes(parts),
+    ...resourceRoutes(parts),
     ...modelRoutes(),
     ...fileRoutes(),
   ]);

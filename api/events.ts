@@ -10,6 +10,7 @@ import { createdAtBounds, limit, order, page, repeated, timeRange } from './comm
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, numberPosition } from './cursor.ts';
 import { invalid } from './errors.ts';
+import { takeEventFiles, withFiles } from './event-files.ts';
 import { checkEvents, sendBody } from './event-params.ts';
 import { prepareEvents } from './prepared.ts';
 import { type Route, route } from './route.ts';
@@ -111,7 +112,8 @@ async function send(
   const agent = events.some((event) => event.type === 'system.message') ? await parts.agentOf(row) : undefined;
   const systemMessages = agent !== undefined && deps.models.find(agent.model.id).systemMessages;
   checkEvents(events, { thread: row.thread, systemMessages, modelId: agent?.model.id ?? '' }, 'events');
-  const prepared = await prepareEvents(row.id, events, deps.blobs);
+  const files = await takeEventFiles(deps, caller, row.id, events, 'events');
+  const prepared = withFiles(await prepareEvents(row.id, events, deps.blobs), files);
   const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
   if (!answer.ok) throw refusal(answer);
   parts.accepted.note(row.id, Math.max(...answer.events.map((event) => event.seq), -1));

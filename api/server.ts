@@ -9,6 +9,7 @@ import { loggable } from './errors.ts';
 import { createFileSweep } from './file-sweep.ts';
 import { checkBindAddress, isLoopback } from './safety.ts';
 import { createSessionParts } from './session-parts.ts';
+import { tellUntold } from './tell-inputs.ts';
 
 const LIMITS = {
   maxHeaderSize: 32 * 1024,
@@ -55,6 +56,7 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     await sweepFiles();
     await removeOldOutcomes(deps.database.orm, new Date(deps.now()));
     await parts.life.sweep();
+    await tellUntold(deps);
   };
   const sweepQuietly = () =>
     void sweep().catch((error: unknown) => deps.log.warn({ err: loggable(error) }, 'housekeeping failed'));

@@ -14,6 +14,17 @@ export interface SandboxSpec {
   restore?: Checkpoint;
   /** Overrides of the provider's defaults; absent members keep them. */
   limits?: Partial<SandboxLimits>;
+  /** It gets a folder for skills, /workspace/skills, that its agent cannot write to. */
+  skills?: true;
+}
+
+/** A file that is put into a sandbox from outside, and that its agent can read and not change. */
+export interface InputFile {
+  /** Absolute, under /mnt/session/uploads or /workspace/skills. */
+  path: string;
+  sha256: string;
+  bytes: number;
+  executable?: true;
 }
 
 export interface SandboxLimits {
@@ -97,6 +108,11 @@ export class SandboxGoneError extends Error {
   override name = 'SandboxGoneError';
 }
 
+/** Thrown when files do not fit into a sandbox, or cannot be where they should. Terminal, as long as they are the same. */
+export class SandboxFullError extends Error {
+  override name = 'SandboxFullError';
+}
+
 export interface Hands {
   readonly provider: string;
   /** Throws with cause and fix when isolation cannot be had here. There is no unsandboxed mode. */
@@ -115,6 +131,11 @@ export interface Hands {
   stopCalls(ref: SandboxRef, thread: string, ids?: string[]): Promise<void>;
   /** Stores the files; undefined when nothing has changed since `since` (the last checkpoint's sha256). */
   checkpoint(ref: SandboxRef, since?: string): Promise<Checkpoint | undefined>;
+  /**
+   * Makes the read-only files of a sandbox be exactly `files`: what is missing is brought in, what is not listed goes.
+   * Safe to repeat. @param open - gives the bytes of one. @throws SandboxFullError when they do not fit.
+   */
+  placeInputs(ref: SandboxRef, files: InputFile[], open: (file: InputFile) => Promise<Readable>): Promise<void>;
   /** Destroys the sandbox and its host files. Safe to repeat. */
   release(ref: SandboxRef): Promise<void>;
   listFiles(ref: SandboxRef, path: string): Promise<FileStat[]>;

@@ -39,7 +39,9 @@ export function execute(taskQueue: string, deadlineMs: number, summary: string):
 }
 
 /** Making and checkpointing a sandbox take long and beat. */
-export function sandboxWork(taskQueue: string): Pick<HandsActivities, 'provision' | 'checkpoint' | 'release'> {
+export function sandboxWork(
+  taskQueue: string,
+): Pick<HandsActivities, 'provision' | 'bringIn' | 'checkpoint' | 'release'> {
   return proxyActivities<HandsActivities>({
     taskQueue,
     heartbeatTimeout: '10s',

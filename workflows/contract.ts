@@ -2,11 +2,19 @@
  * What the session workflow and the rest of the system say to each other: its input, its update and signal, and the
  * activities it asks for. Types and names only.
  */
-import type { BlobPart, EventEntry, LogEntry } from '../events/entry.ts';
+import type { BlobPart, EventEntry, FileBytes, LogEntry } from '../events/entry.ts';
 import type { EventParams, ModelUsage, Session, SessionEvent, SessionStatus, StopDetails } from '../events/wire.ts';
-import type { CallOutcome, Checkpoint, FileStat, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
+import type {
+  CallOutcome,
+  Checkpoint,
+  FileStat,
+  InputFile,
+  SandboxRef,
+  SandboxSpec,
+  ToolCall,
+} from '../sandbox/hands.ts';
 
-export type { FileStat };
+export type { FileStat, InputFile };
 
 import type { SessionState } from './state.ts';
 
@@ -81,16 +89,30 @@ export interface SessionInput {
   settings: SessionSettings;
   /** Task queue of the hands for this session's target. */
   handsQueue: string;
+  /** Read-only files of its sandbox; absent for none. */
+  inputs?: SessionInputs;
   /** Events that the session is born with. */
   initial?: PreparedEvent[];
   /** Set by continue-as-new. */
   carried?: SessionState;
 }
 
+/** Which read-only files a session's sandbox must hold. */
+export interface SessionInputs {
+  /** Counts the changes; an older one changes nothing. */
+  rev: number;
+  /** Blob of the session with the list as JSON ({@link InputFile}[]); null for an empty one. */
+  list: string | null;
+  /** There are skills among them. */
+  skills?: true;
+}
+
 /** An inbound event, checked by the api, its large parts already in the blob store. */
 export interface PreparedEvent {
   event: EventParams;
   blobs?: BlobPart[];
+  /** The files that its blocks name, by id; their bytes are blobs of the session. */
+  files?: Record<string, FileBytes>;
 }
 
 /** One thing asked of a session. */
@@ -109,7 +131,9 @@ export type SessionOp =
   | { op: 'archive' }
   | { op: 'delete' }
   /** Makes sure that there is a sandbox, for someone who wants its files; writes nothing to the log. */
-  | { op: 'sandbox' };
+  | { op: 'sandbox' }
+  /** The session's read-only files have changed; writes nothing to the log. */
+  | { op: 'inputs'; inputs: SessionInputs };
 
 /** A request in an update or signal. The same `id` within 10 minutes gets the first answer again. */
 export interface SessionRequest {
@@ -239,6 +263,8 @@ export interface HandsActivities {
   provision(spec: SandboxSpec): Promise<{ ref: SandboxRef; restored?: Checkpoint }>;
   execute(input: ExecuteInput): Promise<ExecuteResult>;
   stopCalls(input: { ref: SandboxRef; thread: string; ids?: string[] }): Promise<void>;
+  /** Makes the sandbox's read-only files be those of a {@link SessionInputs} list. */
+  bringIn(input: { ref: SandboxRef; list: string | null }): Promise<void>;
   checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
   release(input: { ref: SandboxRef }): Promise<void>;
   listFiles(input: { ref: SandboxRef; path: string }): Promise<FileStat[]>;

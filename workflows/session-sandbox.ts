@@ -38,6 +38,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
   const sandbox = sandboxWork(input.handsQueue);
   let provisioning: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
+  let bringing: Promise<void> | undefined;
   let saving: Promise<boolean> | undefined;
 
   /** The sandbox of this session, made by the first call that needs one; calls that come together share the making. */
@@ -48,6 +49,13 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
         provisioning = undefined;
       });
       await provisioning;
+    }
+    // What it must hold may change again while it is brought in.
+    while (lacksInputs()) {
+      bringing ??= bringIn().finally(() => {
+        bringing = undefined;
+      });
+      await bringing;
     }
     const { ref } = host.state().sandbox;
     if (!ref) throw ApplicationFailure.nonRetryable('The sandbox was lost while it was being made.');
@@ -60,8 +68,28 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
       sessionId: host.state().session,
       generation: generation + 1,
       ...(restore ? { restore } : {}),
+      ...(host.state().inputs?.skills ? { skills: true as const } : {}),
     });
     host.dispatch({ in: 'provisioned', ...made });
+  }
+
+  function lacksInputs(): boolean {
+    const { sandbox: present, inputs } = host.state();
+    return present.ref !== undefined && inputs !== undefined && present.inputs !== inputs.rev;
+  }
+
+  /** Read-only files are in place before the first call that could look for them. */
+  async function bringIn(): Promise<void> {
+    const { sandbox: present, inputs } = host.state();
+    const { ref } = present;
+    if (!ref || !inputs) return;
+    try {
+      await sandbox.bringIn({ ref, list: inputs.list });
+    } catch (error) {
+      // The call that comes finds out the same, and says what is lost.
+      if (!isGone(error)) throw error;
+    }
+    host.dispatch({ in: 'broughtIn', generation: ref.generation, rev: inputs.rev });
   }
 
   async function stop(ids: string[]): Promise<void> {
@@ -131,7 +159,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
 
   return {
     get busy() {
-      return provisioning !== undefined || releasing !== undefined;
+      return provisioning !== undefined || bringing !== undefined || releasing !== undefined;
     },
     ensure: ensureSandbox,
     stop,

@@ -6,7 +6,7 @@ import type { BlobPart } from '../events/entry.ts';
 import { noUsage } from '../events/usage.ts';
 import type { Session, SessionStatus } from '../events/wire.ts';
 import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
-import type { AgentPolicy, SessionAnswer, SessionInput } from './contract.ts';
+import type { AgentPolicy, SessionAnswer, SessionInput, SessionInputs } from './contract.ts';
 
 /** One tool use of the open turn, until its result is in the log. */
 export interface Call {
@@ -66,6 +66,8 @@ export interface Sandbox {
   generation: number;
   ref?: SandboxRef;
   checkpoint?: Checkpoint;
+  /** `inputs.rev` that this generation's sandbox holds. */
+  inputs?: number;
   /** Counts what may have changed its files: each call's start and end. */
   changes: number;
   /** `changes` when the last checkpoint was begun: equal means that there is nothing to save. */
@@ -98,6 +100,8 @@ export interface SessionState {
   /** Ids of the newest confirmed calls, so that a late duplicate is harmless. */
   confirmed: string[];
   sandbox: Sandbox;
+  /** Read-only files that the sandbox must hold before its next call. */
+  inputs?: SessionInputs;
   /** Counts turns: a timer that was set for an older idle time is stale. */
   turns: number;
   ended: null | { how: 'archived' | 'deleted'; at: number };
@@ -126,5 +130,6 @@ export function initialState(input: SessionInput, now: number): SessionState {
     sandbox: { generation: 0, changes: 0, saved: 0 },
     turns: 0,
     ended: null,
+    ...(input.inputs ? { inputs: input.inputs } : {}),
   };
 }
