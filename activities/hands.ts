@@ -7,6 +7,7 @@ import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/b
 import { externalize, internalize } from '../store/blobs/parts.ts';
 import { type ExecuteInput, type ExecuteResult, type HandsActivities, SANDBOX_GONE } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
+import { collectOutputs } from './collect-outputs.ts';
 
 /** A sandbox that has ended does not come back by asking again. */
 function asTerminal(error: unknown): never {
@@ -41,6 +42,7 @@ export function createHandsActivities(hands: Hands, blobs: Blobs): HandsActiviti
       const open = (file: InputFile) => blobs.getStream(`${ref.sessionId}/inputs`, file.sha256);
       await beating(() => hands.placeInputs(ref, files, open)).catch(asTerminal);
     },
+    collectOutputs: (input) => beating(() => collectOutputs(hands, blobs, input)).catch(asTerminal),
     stopCalls: ({ ref, thread, ids }) => hands.stopCalls(ref, thread, ids),
     async checkpoint({ ref, since }) {
       return (await beating(() => hands.checkpoint(ref, since)).catch(asTerminal)) ?? null;

@@ -97,6 +97,13 @@ export interface FileStat {
   modifiedAt: string;
 }
 
+export interface OutputListing {
+  /** By path, which is relative to the folder. `sha256` is absent for a file that is too large to be hashed. */
+  files: { path: string; bytes: number; sha256?: string }[];
+  /** What was passed over, and why. */
+  problems: string[];
+}
+
 /** Where checkpoints go; the blob store's session prefix, without the rest of the store. */
 export interface CheckpointStore {
   put(sessionId: string, body: Readable): Promise<{ key: string; sha256: string; bytes: number }>;
@@ -136,6 +143,8 @@ export interface Hands {
    * Safe to repeat. @param open - gives the bytes of one. @throws SandboxFullError when they do not fit.
    */
   placeInputs(ref: SandboxRef, files: InputFile[], open: (file: InputFile) => Promise<Readable>): Promise<void>;
+  /** The regular files under /mnt/session/outputs, at most `files` of them, with their hashes up to `fileBytes`. */
+  listOutputs(ref: SandboxRef, limits: { fileBytes: number; files: number }): Promise<OutputListing>;
   /** Destroys the sandbox and its host files. Safe to repeat. */
   release(ref: SandboxRef): Promise<void>;
   listFiles(ref: SandboxRef, path: string): Promise<FileStat[]>;

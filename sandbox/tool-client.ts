@@ -5,7 +5,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { FileStat, InputFile, ToolCall } from './hands.ts';
+import type { FileStat, InputFile, OutputListing, ToolCall } from './hands.ts';
 import {
   type CallRequest,
   type CallState,
@@ -53,6 +53,7 @@ export interface ToolClient {
   readFile(path: string): Promise<Readable>;
   /** The read-only files that are in place. */
   inputs(): Promise<InputFile[]>;
+  outputs(limits: { fileBytes: number; files: number }): Promise<OutputListing>;
   placeInput(file: InputFile, body: Readable): Promise<void>;
   removeInput(path: string): Promise<void>;
 }
@@ -107,6 +108,9 @@ export function createToolClient(generation: number, connection: () => Promise<C
       return whole(stream, headers);
     },
     inputs: async () => ((await json('GET', '/inputs')) as InputListing).files,
+    async outputs({ fileBytes, files }) {
+      return (await json('GET', `/outputs?fileBytes=${fileBytes}&files=${files}`)) as OutputListing;
+    },
     async placeInput({ path, sha256, bytes, executable }, body) {
       const search = new URLSearchParams({
         path,

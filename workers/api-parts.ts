@@ -8,7 +8,12 @@ import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
-import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
+import {
+  DEFAULT_HARNESS,
+  DEFAULT_OUTPUT_LIMITS,
+  DEFAULT_SESSION_SETTINGS,
+  HANDS_QUEUE,
+} from '../workflows/contract.ts';
 import type { HomeLayout } from './data-folder.ts';
 import { checkHealth } from './health.ts';
 import { loadModels } from './models-file.ts';
@@ -56,6 +61,7 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
         ...DEFAULT_SESSION_SETTINGS,
         callMaxMs: settings.LONGHAND_TOOL_TIMEOUT_MAX,
         sandboxIdleMs: settings.LONGHAND_SANDBOX_IDLE,
+        outputs: DEFAULT_OUTPUT_LIMITS,
       },
       handsQueue: HANDS_QUEUE,
       harness: DEFAULT_HARNESS,

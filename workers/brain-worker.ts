@@ -2,6 +2,7 @@
 import { NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
+import { createRecordOutputs } from '../activities/record-outputs.ts';
 import { createSample } from '../activities/sample.ts';
 import type { ModelSpec } from '../harness/model-spec.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
@@ -55,6 +56,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningWorker> 
         modelSpec: options.modelSpec,
       }),
       publish: createPublish({ log, blobs, bus, segments }),
+      recordOutputs: createRecordOutputs(database.orm, blobs),
     },
     // A session that lost its worker must not wait for the dead one's sticky queue (default 10 s).
     stickyQueueScheduleToStartTimeout: '2s',

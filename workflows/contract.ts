@@ -63,7 +63,21 @@ export interface SessionSettings {
   maxRunUpdates: number;
   /** Tool calls that run at once. */
   maxParallelCalls: number;
+  /** How outputs are brought out; absent: they are not. */
+  outputs?: OutputLimits;
 }
+
+/** How much of /mnt/session/outputs becomes files. */
+export interface OutputLimits {
+  /** Idle waits so long for it, ms. */
+  waitMs: number;
+  /** Largest file, bytes; all new ones of one turn together; and how many files there may be. */
+  fileBytes: number;
+  turnBytes: number;
+  files: number;
+}
+
+export const DEFAULT_OUTPUT_LIMITS: OutputLimits = { waitMs: 10_000, fileBytes: 500e6, turnBytes: 2e9, files: 1_000 };
 
 export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
   retryInitialMs: 1_000,
@@ -256,6 +270,8 @@ export type ExecuteResult =
 export interface BrainActivities {
   sample(input: SampleInput): Promise<SampleResult>;
   publish(input: PublishInput): Promise<void>;
+  /** Makes files of what a list of outputs names, once each. */
+  recordOutputs(input: { session: string; list: string }): Promise<void>;
 }
 
 /** Activities on a hands queue. */
@@ -265,11 +281,28 @@ export interface HandsActivities {
   stopCalls(input: { ref: SandboxRef; thread: string; ids?: string[] }): Promise<void>;
   /** Makes the sandbox's read-only files be those of a {@link SessionInputs} list. */
   bringIn(input: { ref: SandboxRef; list: string | null }): Promise<void>;
+  /**
+   * Stores what is new under /mnt/session/outputs.
+   * @returns `list` names the blob with all that is there ({@link OutputList}); absent when it is that of `since`.
+   */
+  collectOutputs(input: {
+    ref: SandboxRef;
+    limits: OutputLimits;
+    since?: string;
+  }): Promise<{ list?: string; problems: string[] }>;
   checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
   release(input: { ref: SandboxRef }): Promise<void>;
   listFiles(input: { ref: SandboxRef; path: string }): Promise<FileStat[]>;
   /** Copies a file into the session's part of the blob store. */
   exportFile(input: { ref: SandboxRef; path: string }): Promise<{ sha256: string; bytes: number }>;
+}
+
+/** What has been brought out of a sandbox. */
+export interface OutputList {
+  /** `path` is relative to /mnt/session/outputs. */
+  files: { path: string; sha256: string; bytes: number }[];
+  /** What could not be, in the words that were shown. */
+  problems: string[];
 }
 
 /** Answer of {@link SANDBOX_QUERY}. */

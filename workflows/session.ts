@@ -29,6 +29,7 @@ import {
   type SessionInput,
   type SessionRequest,
 } from './contract.ts';
+import { createDeliverables } from './deliverables.ts';
 import { createDisplay } from './display.ts';
 import { neverTaken, reason } from './failure-words.ts';
 import { createOutbox } from './outbox.ts';
@@ -69,6 +70,16 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     state: () => state,
     dispatch,
     idleTimer: () => obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns }),
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+  });
+  const collect = createDeliverables(input, {
+    state: () => state,
+    dispatch,
     begin: () => {
       inFlight += 1;
     },
@@ -130,6 +141,9 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         return;
       case 'idleTimer':
         timer(command.ms, { in: 'idleElapsed', turn: command.turn });
+        return;
+      case 'collect':
+        background(() => collect(command));
         return;
       case 'provision':
         background(async () => {

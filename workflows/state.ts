@@ -4,7 +4,7 @@
  */
 import type { BlobPart } from '../events/entry.ts';
 import { noUsage } from '../events/usage.ts';
-import type { Session, SessionStatus } from '../events/wire.ts';
+import type { Session, SessionStatus, StopDetails, StopReason } from '../events/wire.ts';
 import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
 import type { AgentPolicy, SessionAnswer, SessionInput, SessionInputs } from './contract.ts';
 
@@ -30,10 +30,13 @@ export interface Turn {
   /**
    * - `sampling`: a model request is out, or about to go out.
    * - `acting`: calls run. `waiting`: only people can go on; the session shows idle.
+   * - `collecting`: all is done but bringing out what was made; then the session shows idle.
    * - `backoff`: the model failed and will be asked again. `stopping`: interrupted, waiting briefly for what runs.
    */
-  phase: 'sampling' | 'acting' | 'waiting' | 'backoff' | 'stopping';
+  phase: 'sampling' | 'acting' | 'waiting' | 'collecting' | 'backoff' | 'stopping';
   calls: Call[];
+  /** While `collecting`: how the turn ends. Absent when it only waits for people. */
+  idle?: { reason: StopReason; details: StopDetails };
   /** Failed model requests in a row. */
   failures: number;
   /** Replies in a row that were cut off at the model's output limit. */
@@ -100,6 +103,8 @@ export interface SessionState {
   /** Ids of the newest confirmed calls, so that a late duplicate is harmless. */
   confirmed: string[];
   sandbox: Sandbox;
+  /** `sandbox.changes` when its outputs were last looked at, and the list of what has been brought out. */
+  outputs?: { seen: number; list?: string };
   /** Read-only files that the sandbox must hold before its next call. */
   inputs?: SessionInputs;
   /** Counts turns: a timer that was set for an older idle time is stale. */

@@ -112,6 +112,8 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
 
     checkpoint,
 
+    listOutputs: async (ref, limits) => (await present(ref)).client.outputs(limits),
+
     async placeInputs(ref, files, open) {
       await placeInputs((await present(ref)).client, files, open);
     },

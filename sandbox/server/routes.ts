@@ -96,6 +96,10 @@ async function route(parts: Parts, request: Request, response: Response): Promis
       return send(response, 200, { files: await notFound(tools.list(path)) });
     case 'GET /file':
       return await sendFile(parts, path, response);
+    case 'GET /outputs': {
+      const [fileBytes, files] = ['fileBytes', 'files'].map((name) => Number(url.searchParams.get(name)));
+      return send(response, 200, await tools.outputs({ fileBytes: fileBytes ?? 0, files: files ?? 0 }));
+    }
     case 'GET /inputs':
       return send(response, 200, { files: parts.inputs.list() });
     case 'PUT /inputs':

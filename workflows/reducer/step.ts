@@ -9,6 +9,7 @@ import type { SessionState } from '../state.ts';
 import { appendResult, appendToolError, finish } from './calls.ts';
 import { type Command, type Draft, Refusal } from './draft.ts';
 import { giveUp, woke } from './failures.ts';
+import { type Collected, collected, goIdle } from './outputs.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
 import { endTurn, goOn, graceOver, sampled } from './turn.ts';
@@ -31,6 +32,8 @@ export type StepInput =
   /** `changes` is the sandbox's count when the checkpoint was begun. */
   | { in: 'checkpointed'; generation: number; changes: number; checkpoint: Checkpoint | null }
   | { in: 'released' }
+  | Collected
+  | { in: 'collectLate'; turn: number }
   | { in: 'woke'; request: number }
   | { in: 'graceOver'; turn: number }
   | { in: 'idleElapsed'; turn: number };
@@ -85,6 +88,12 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       return;
     case 'released':
       state.sandbox.ref = undefined;
+      return;
+    case 'collected':
+      collected(draft, input);
+      return;
+    case 'collectLate':
+      goIdle(draft, input.turn);
       return;
     case 'woke':
       woke(draft, input.request);
