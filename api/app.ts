@@ -19,6 +19,8 @@ import { mount } from './route.ts';
 import { crossOrigin, hostCheck } from './safety.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
 import { sessionRoutes } from './sessions.ts';
+import { skillVersionRoutes } from './skill-versions.ts';
+import { skillRoutes } from './skills.ts';
 import { streamRoutes } from './stream.ts';
 import { threadRoutes } from './threads.ts';
 
@@ -58,6 +60,8 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     ...resourceRoutes(parts),
     ...modelRoutes(),
     ...fileRoutes(),
+    ...skillRoutes(),
+    ...skillVersionRoutes(),
   ]);
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {

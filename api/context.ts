@@ -41,6 +41,8 @@ export interface FileSettings {
   quotaBytes?: number;
   /** Uploads may be downloaded again; the hosted API, and the default, give out only what agents made. */
   downloadUploads?: boolean;
+  /** Folder with the operator's own skills of type `anthropic`, one folder each; absent: there are none. */
+  skillsDir?: string;
 }
 
 export interface ApiSettings {

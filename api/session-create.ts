@@ -8,6 +8,7 @@ import type { Blobs } from '../store/blobs/blobs.ts';
 import { findEnvironment } from '../store/environments.ts';
 import { insertResources } from '../store/session-resources.ts';
 import { findSession, insertSession, type NewSession, type SessionRow } from '../store/sessions.ts';
+import type { SessionSkill } from '../store/skills.ts';
 import type { SessionInput, SessionInputs } from '../workflows/contract.ts';
 import { id, metadata, text } from './common.ts';
 import type { Request } from './context.ts';
@@ -19,6 +20,7 @@ import { prepareEvents } from './prepared.ts';
 import { resolveSessionAgent, sessionAgentParams } from './session-agent.ts';
 import { type ResourceRows, resourceList, storeInputs, takeResources } from './session-inputs.ts';
 import type { SessionParts } from './session-parts.ts';
+import { takeSkills } from './session-skills.ts';
 
 export const title = text().max(1000).nullable().optional();
 /** What sessions cannot have yet: any value but the empty one is refused with its name. */
@@ -53,7 +55,7 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
   const { deps, caller, body, since } = request;
   const { orm } = deps.database;
   refuseUnenforcedFields(body);
-  const agent = await resolveSessionAgent(orm, caller.workspaceId, deps.models, body.agent);
+  const wanted = await resolveSessionAgent(orm, caller.workspaceId, deps.models, body.agent);
   const environment = await findEnvironment(orm, caller.workspaceId, body.environment_id);
   if (!environment) throw notFound('environment_id: Environment', body.environment_id);
   if (environment.archived_at !== null) throw invalid('environment_id', `Environment ${environment.id} is archived`);
@@ -61,7 +63,8 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
   const session = { id: sessionId, workspaceId: caller.workspaceId };
   const make = { effectId: request.effectId, since, at: 'resources', taken: [] };
   const given = await takeResources(deps, session, body.resources ?? [], make);
-  const startInput = await makeInput(request, sessionId, agent, given);
+  const { agent, skills } = await takeSkills(deps, caller, sessionId, wanted);
+  const startInput = await makeInput(request, sessionId, agent, { ...given, skills });
   const running = (startInput.initial?.length ?? 0) > 0;
   const row: NewSession = {
     id: sessionId,
@@ -89,7 +92,7 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
     // Shared, so that the environment is not deleted between the look and the row that refers to it.
     const there = await findEnvironment(tx, caller.workspaceId, environment.id, 'share');
     if (!there) throw notFound('environment_id: Environment', environment.id);
-    await insertSession(tx, row, agent);
+    await insertSession(tx, row, agent, skills);
     await insertResources(tx, given.resources, given.copies);
     const stored = await findSession(tx, caller.workspaceId, sessionId);
     if (!stored) throw new ApiError(500, 'api_error', `Session ${sessionId} could not be stored.`);
@@ -101,7 +104,7 @@ async function makeInput(
   request: CreateRequest,
   sessionId: string,
   agent: SessionAgent,
-  given: ResourceRows,
+  given: Given,
 ): Promise<SessionInput> {
   const { deps, caller, body } = request;
   const { settings, harness, handsQueue } = { ...deps.settings, settings: deps.settings.session };
@@ -126,15 +129,17 @@ async function makeInput(
   };
 }
 
+type Given = ResourceRows & { skills: SessionSkill[] };
+
 /** The read-only files that a session begins with; undefined for none. */
-async function firstInputs(blobs: Blobs, sessionId: string, given: ResourceRows): Promise<SessionInputs | undefined> {
+async function firstInputs(blobs: Blobs, sessionId: string, given: Given): Promise<SessionInputs | undefined> {
   const copies = new Map(given.copies.map((copy) => [copy.id, copy]));
   const resources = given.resources.flatMap(({ fileId, mountPath }) => {
     const copy = copies.get(fileId);
     return copy ? [{ mountPath, sha256: copy.sha256, bytes: copy.bytes }] : [];
   });
-  if (resources.length === 0) return undefined;
-  return await storeInputs(blobs, sessionId, 1, resources, []);
+  if (resources.length + given.skills.length === 0) return undefined;
+  return await storeInputs(blobs, sessionId, 1, resources, given.skills);
 }
 
 function refuseUnenforcedFields(body: z.output<typeof createBody>): void {

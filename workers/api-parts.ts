@@ -68,6 +68,7 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
       files: {
         quotaBytes: settings.LONGHAND_FILES_QUOTA,
         downloadUploads: settings.LONGHAND_DOWNLOAD_UPLOADS,
+        ...(settings.LONGHAND_SKILLS_DIR ? { skillsDir: settings.LONGHAND_SKILLS_DIR } : {}),
       },
     },
     health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems() }),

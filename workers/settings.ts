@@ -164,6 +164,14 @@ export const SETTINGS = {
         return z.NEVER;
       }),
   ),
+  LONGHAND_SKILLS_DIR: setting(
+    'none: such skills are refused',
+    'Folder with the skills of type `anthropic` that agents may name, one folder with a SKILL.md each: pptx, xlsx, ….',
+    z
+      .string()
+      .optional()
+      .transform((value) => (value === undefined ? undefined : resolve(value))),
+  ),
   LONGHAND_DOWNLOAD_UPLOADS: setting(
     'false',
     '`true`: uploaded files can be downloaded again. The hosted API gives out only what agents made.',
