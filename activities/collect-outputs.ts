@@ -7,6 +7,7 @@ const FOLDER = '/mnt/session/outputs';
 /** What is said to people at most. */
 const PROBLEMS = 20;
 const PROBLEM_CHARS = 500;
+const PATH_CHARS = 4_096;
 
 type Output = OutputListing['files'][number];
 
@@ -21,13 +22,12 @@ export async function collectOutputs(
 ): ReturnType<HandsActivities['collectOutputs']> {
   const { sessionId } = ref;
   const found = await hands.listOutputs(ref, limits);
-  const list: OutputList = { files: [], problems: [...found.problems] };
+  const list: OutputList = { files: [], problems: found.problems.map(String) };
   let left = limits.turnBytes;
-  for (const output of found.files) {
-    const { path, bytes } = output;
+  for (const output of found.files.filter(isOutput).slice(0, limits.files)) {
     const stored = await store(output);
     if (typeof stored === 'string') list.problems.push(stored);
-    else if (stored) list.files.push({ path, sha256: stored.sha256, bytes: stored.bytes ?? bytes });
+    else if (stored) list.files.push({ path: output.path, ...stored });
   }
   list.problems = list.problems.slice(0, PROBLEMS).map((problem) => problem.slice(0, PROBLEM_CHARS));
   const before = since === undefined ? { files: [], problems: [] } : await read(since);
@@ -38,7 +38,8 @@ export async function collectOutputs(
 
   /** @returns what is stored now; undefined when the file is gone; a problem in words. */
   async function store({ path, bytes, sha256 }: Output): Promise<BlobName | string | undefined> {
-    if (sha256 !== undefined && (await blobs.has(area(), sha256))) return { sha256, bytes };
+    const present = sha256 === undefined ? undefined : await blobs.size(area(), sha256);
+    if (sha256 !== undefined && present !== undefined) return { sha256, bytes: present };
     if (sha256 === undefined) return `${path} has ${bytes} bytes; the limit for one file is ${limits.fileBytes}.`;
     if (bytes > left)
       return `${path} has ${bytes} bytes; the new files of one turn may have ${limits.turnBytes} together.`;
@@ -62,4 +63,16 @@ export async function collectOutputs(
   async function read(sha256: string): Promise<OutputList> {
     return JSON.parse((await blobs.get(sessionId, sha256)).toString()) as OutputList;
   }
+}
+
+/** The listing is made where the agent could forge it: only a path below the folder may become the name of a file. */
+function isOutput({ path, bytes, sha256 }: Output): boolean {
+  return (
+    typeof path === 'string' &&
+    path.length <= PATH_CHARS &&
+    path.split('/').every((name) => name !== '' && name !== '.' && name !== '..') &&
+    Number.isSafeInteger(bytes) &&
+    bytes >= 0 &&
+    (sha256 === undefined || /^[0-9a-f]{64}$/.test(sha256))
+  );
 }

@@ -161,9 +161,34 @@ describe('storage', () => {
     await blobs.removeUnreferred('wrkspc_1', -60_000, (names) =>
       referredBlobs(api().database.orm, 'wrkspc_1', names, new Date()),
     );
-    const has = (text: string) => blobs.has('wrkspc_1', createHash('sha256').update(text).digest('hex'));
+    const has = async (text: string) =>
+      (await blobs.size('wrkspc_1', createHash('sha256').update(text).digest('hex'))) !== undefined;
     expect([await has('a1'), await has('b2'), await has('c3')]).toEqual([false, true, false]);
     expect(await (await api().client().files.download(sharing.id)).text()).toBe('b2');
+  });
+
+  test('takes an upload that is slower than any other request may be', async () => {
+    api().deps.settings.handlerMs = 200;
+    const parts = [
+      '--x\r\ncontent-disposition: form-data; name="file"; filename="slow"\r\n\r\n',
+      'a',
+      'b',
+      'c',
+      '\r\n--x--\r\n',
+    ];
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        const part = parts.shift();
+        if (part === undefined) return controller.close();
+        await new Promise((resolve) => setTimeout(resolve, 120));
+        controller.enqueue(new TextEncoder().encode(part));
+      },
+    });
+    const type = { 'content-type': 'multipart/form-data; boundary=x' };
+    const init = { method: 'POST', headers: { ...headers, ...type }, body, duplex: 'half' };
+    const response = await fetch(`${api().url}/v1/files`, init as RequestInit);
+    api().deps.settings.handlerMs = undefined;
+    expect([response.status, ((await response.json()) as { size_bytes: number }).size_bytes]).toEqual([200, 3]);
   });
 
   test('of an upload that breaks off shows no file, and the server goes on', async () => {

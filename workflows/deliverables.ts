@@ -25,32 +25,39 @@ type Collect = Extract<Command, { do: 'collect' }>;
 export function createDeliverables(input: SessionInput, host: DeliverablesHost): (command: Collect) => Promise<void> {
   let running: Promise<void> | undefined;
 
-  async function collect({ turn, changes, since }: Collect): Promise<void> {
+  /** @returns the outcome, also of a failure; undefined when nobody waits for it any more. */
+  async function collect({ turn, changes }: Collect): Promise<StepInput | undefined> {
     const { ref } = host.state().sandbox;
     const { outputs } = input.settings;
-    const nothing: StepInput = { in: 'collected', turn, changes, problems: [] };
-    if (!ref || !outputs || host.state().ended) return host.dispatch(nothing);
+    const nothing = { in: 'collected' as const, turn, changes, problems: [] };
+    if (!ref || !outputs || host.state().ended) return nothing;
     const { collectOutputs, recordOutputs } = deliverableWork(input.handsQueue);
+    // Not from the command: an earlier look may have ended since it was given.
+    const since = host.state().outputs?.list;
     try {
       const { list, problems } = await collectOutputs({ ref, limits: outputs, ...(since ? { since } : {}) });
       if (list) await recordOutputs({ session: input.session, list });
-      host.dispatch({ ...nothing, problems, ...(list ? { list } : {}) });
+      return { ...nothing, problems, ...(list ? { list } : {}) };
     } catch (error) {
-      if (isCancellation(error)) return;
-      const why = isGone(error) ? 'the sandbox has ended.' : reason(error);
-      host.dispatch({ ...nothing, problems: [why] });
+      if (isCancellation(error)) return undefined;
+      return { ...nothing, problems: [isGone(error) ? 'the sandbox has ended.' : reason(error)] };
     }
   }
 
   /** Until the outcome is there, or the session has ended: then nobody wants it any more. */
   async function run(command: Collect): Promise<void> {
-    const scope = new CancellationScope({ cancellable: true });
+    const work = new CancellationScope({ cancellable: true });
+    const watch = new CancellationScope({ cancellable: true });
+    const ended = watch.run(() => condition(() => host.state().ended !== null)).catch(ignoreCancellation);
     host.begin();
     try {
-      const work = scope.run(() => collect(command));
-      await Promise.race([work, condition(() => host.state().ended !== null)]);
-      if (host.state().ended) scope.cancel();
+      const outcome = await Promise.race([work.run(() => collect(command)), ended]);
+      // Here and not inside: what follows from it must not belong to a scope that ends.
+      if (outcome) host.dispatch(outcome);
+      else work.cancel();
     } finally {
+      watch.cancel();
+      await ended;
       host.end();
     }
   }
@@ -60,9 +67,7 @@ export function createDeliverables(input: SessionInput, host: DeliverablesHost):
     const waited = limit
       .run(() => sleep(command.waitMs))
       .then(() => host.dispatch({ in: 'collectLate', turn: command.turn }))
-      .catch((error: unknown) => {
-        if (!isCancellation(error)) throw error;
-      });
+      .catch(ignoreCancellation);
     while (running) await running;
     running = run(command).finally(() => {
       running = undefined;
@@ -71,4 +76,8 @@ export function createDeliverables(input: SessionInput, host: DeliverablesHost):
     limit.cancel();
     await waited;
   };
+}
+
+function ignoreCancellation(error: unknown): undefined {
+  if (!isCancellation(error)) throw error;
 }

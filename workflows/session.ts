@@ -146,8 +146,11 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         background(() => collect(command));
         return;
       case 'provision':
+        // For a person who looks: whoever needs it for work asks again, and is told what is wrong.
         background(async () => {
-          await sandbox.ensure();
+          await sandbox
+            .ensure()
+            .catch((error: unknown) => log.warn('no sandbox could be made', { reason: reason(error) }));
         });
         return;
       case 'checkpoint':

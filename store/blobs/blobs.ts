@@ -30,7 +30,8 @@ export interface Blobs {
    * fails it destroys the stream with an error. With a `range` that is not the whole there is nothing to check against.
    */
   getStream(area: string, sha256: string, range?: ByteRange): Promise<Readable>;
-  has(area: string, sha256: string): Promise<boolean>;
+  /** Bytes of a blob; undefined when there is none. */
+  size(area: string, sha256: string): Promise<number | undefined>;
   /** Makes a blob of one area one of another too, without moving bytes where that can be. Safe to repeat. */
   copy(from: string, to: string, sha256: string): Promise<void>;
   /**

@@ -65,7 +65,7 @@ test('a blob that is copied to another area outlives the one that it came from',
   expect(await readdir(join(root, 'sesn_6/inputs'))).toEqual([name.sha256]);
   await expect(blobs.copy('wrkspc_2', 'sesn_7', name.sha256)).rejects.toBeInstanceOf(BlobMissingError);
   await blobs.removeArea('sesn_6');
-  expect(await blobs.has('sesn_6/inputs', name.sha256)).toBe(false);
+  expect(await blobs.size('sesn_6/inputs', name.sha256)).toBeUndefined();
 });
 
 test('what nobody refers to is removed once it is old; what is referred to, or was stored again, stays', async () => {
@@ -80,9 +80,9 @@ test('what nobody refers to is removed once it is old; what is referred to, or w
   await blobs.put(area, Buffer.from('new'));
   const removed = await blobs.removeUnreferred(area, 3_600_000, async () => new Set([kept?.sha256 ?? '']));
   expect(removed).toBe(2);
-  expect(await blobs.has(area, kept?.sha256 ?? '')).toBe(true);
-  expect(await blobs.has(area, again?.sha256 ?? '')).toBe(true);
-  expect(await blobs.has(area, loose?.sha256 ?? '')).toBe(false);
+  expect(await blobs.size(area, kept?.sha256 ?? '')).toBeGreaterThan(0);
+  expect(await blobs.size(area, again?.sha256 ?? '')).toBeGreaterThan(0);
+  expect(await blobs.size(area, loose?.sha256 ?? '')).toBeUndefined();
   expect((await readdir(join(root, area))).length).toBe(3);
 });
 

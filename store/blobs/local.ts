@@ -1,7 +1,7 @@
 /** Blobs as files in a local folder: `<root>/<area>/<sha256>`. For one machine; a bucket takes its place elsewhere. */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, statSync, unlinkSync } from 'node:fs';
-import { access, copyFile, link, mkdir, open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -42,20 +42,20 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
     await rename(temporary, file(area, sha256));
   }
 
-  async function has(area: string, sha256: string): Promise<boolean> {
-    return await access(file(area, sha256)).then(
-      () => true,
-      () => false,
+  async function size(area: string, sha256: string): Promise<number | undefined> {
+    return await stat(file(area, sha256)).then(
+      (found) => found.size,
+      () => undefined,
     );
   }
 
   return {
-    has,
+    size,
 
     async put(area, body) {
       const sha256 = createHash('sha256').update(body).digest('hex');
       const name: BlobName = { sha256, bytes: body.byteLength };
-      if (await has(area, sha256)) {
+      if ((await size(area, sha256)) !== undefined) {
         // Stored anew, as far as `removeUnreferred` is concerned.
         const now = new Date();
         await utimes(file(area, sha256), now, now);
@@ -99,14 +99,14 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
 
     async getStream(area, sha256, range): Promise<Readable> {
       const handle = await open(file(area, sha256), 'r').catch(missing(area, sha256));
-      const { size } = await handle.stat();
-      const whole = range === undefined || (range.start === 0 && range.end === size - 1);
+      const { size: bytes } = await handle.stat();
+      const whole = range === undefined || (range.start === 0 && range.end === bytes - 1);
       const source = createReadStream('', { fd: handle, ...(whole ? {} : range), highWaterMark: 256 * 1024 });
       return whole ? checkedStream(source, area, sha256) : source;
     },
 
     async copy(from, to, sha256) {
-      if (await has(to, sha256)) return;
+      if ((await size(to, sha256)) !== undefined) return;
       const temporary = await draft(to);
       const source = file(from, sha256);
       try {

@@ -84,8 +84,8 @@ test('a session’s skills are pinned, offered, read on demand, read-only, and o
   expect(looked).toContain('==> xlsx/SKILL.md <==');
   expect(looked).toContain('hi from the skill\nunchanged');
 
-  const { system } = stack.rehearsal.requests.at(-1)?.body as MessageCreateParams;
-  const prompt = JSON.stringify(system);
+  const asked = stack.rehearsal.requests.at(-1)?.body as MessageCreateParams | undefined;
+  const prompt = JSON.stringify(asked?.system);
   expect(prompt).toContain('- greeting (/workspace/skills/greeting/SKILL.md): Use when someone is to be greeted.');
   expect(prompt).toContain('- xlsx (/workspace/skills/xlsx/SKILL.md): Spreadsheets.');
   expect(prompt).not.toContain('Say hello to everyone');

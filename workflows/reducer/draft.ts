@@ -19,7 +19,7 @@ export type Command =
   /** Comes back as `graceOver` with the same turn number. */
   | { do: 'grace'; ms: number; turn: number }
   /** Comes back as `collected`, and as `collectLate` when that takes longer than `waitMs`. */
-  | { do: 'collect'; turn: number; changes: number; waitMs: number; since?: string }
+  | { do: 'collect'; turn: number; changes: number; waitMs: number }
   | { do: 'provision' }
   | { do: 'checkpoint' }
   /** Comes back as `idleElapsed` with the same turn number. */

@@ -37,7 +37,8 @@ test('a turn that used the sandbox is idle once its outputs have been brought ou
   session.use('bash');
   session.finish('use_3_0');
   session.reply({});
-  expect(session.commands).toMatchObject([{ do: 'collect', turn: 2, since: 'abc' }]);
+  expect(session.commands).toMatchObject([{ do: 'collect', turn: 2 }]);
+  expect(session.state.outputs?.list).toBe('abc');
 });
 
 test('a turn after it that uses no tool does not look again', () => {

@@ -28,13 +28,8 @@ export function outputsFirst(draft: Draft, idle?: { reason: StopReason; details:
   state.outputs = { ...state.outputs, seen: sandbox.changes };
   turn.phase = 'collecting';
   if (idle) turn.idle = idle;
-  const { list } = state.outputs;
   draft.commands.push({
-    do: 'collect',
-    turn: state.turns,
-    changes: sandbox.changes,
-    waitMs: settings.outputs.waitMs,
-    ...(list ? { since: list } : {}),
+    ...{ do: 'collect', turn: state.turns, changes: sandbox.changes, waitMs: settings.outputs.waitMs },
   });
   return true;
 }
