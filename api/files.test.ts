@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { referredBlobs } from '../store/files.ts';
 import { BETA, KEY, OTHER_KEY, useApi } from './testing.ts';
 
-const api = useApi({ settings: { files: { downloadUploads: true, quotaBytes: 60_000_000 } } });
+const api = useApi({ settings: { files: { downloadUploads: true, quotaBytes: 10_000_000 } } });
 const betas: 'managed-agents-2026-04-01'[] = ['managed-agents-2026-04-01'];
 
 const upload = async (bytes: Buffer | string, name = 'notes.txt', type = 'text/plain') =>
@@ -139,11 +139,11 @@ describe('a part of a file', () => {
 
 describe('storage', () => {
   test('past its quota takes nothing more, with the SDK’s own error, and takes it again once there is room', async () => {
-    const big = await upload(randomBytes(40_000_000), 'big.bin', 'application/octet-stream');
-    const more = upload(randomBytes(40_000_000), 'more.bin', 'application/octet-stream');
+    const big = await upload(randomBytes(6_000_000), 'big.bin', 'application/octet-stream');
+    const more = upload(randomBytes(6_000_000), 'more.bin', 'application/octet-stream');
     await expect(more).rejects.toBeInstanceOf(Anthropic.Files.StorageQuotaExceededError);
     await api().client().files.delete(big.id);
-    const again = await upload(randomBytes(40_000_000), 'more.bin', 'application/octet-stream');
+    const again = await upload(randomBytes(6_000_000), 'more.bin', 'application/octet-stream');
     await api().client().files.delete(again.id);
   });
 
@@ -168,7 +168,7 @@ describe('storage', () => {
   });
 
   test('takes an upload that is slower than any other request may be', async () => {
-    api().deps.settings.handlerMs = 200;
+    api().deps.settings.handlerMs = 1_500;
     const parts = [
       '--x\r\ncontent-disposition: form-data; name="file"; filename="slow"\r\n\r\n',
       'a',
@@ -180,7 +180,7 @@ describe('storage', () => {
       async pull(controller) {
         const part = parts.shift();
         if (part === undefined) return controller.close();
-        await new Promise((resolve) => setTimeout(resolve, 120));
+        await new Promise((resolve) => setTimeout(resolve, 400));
         controller.enqueue(new TextEncoder().encode(part));
       },
     });

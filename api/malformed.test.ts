@@ -353,16 +353,7 @@ const sessions: Case[] = [
       agent: { type: 'agent_with_overrides', id: 'AGENT', tools: [], skills: [{ type: 'anthropic', skill_id: 'x' }] },
       environment_id: 'ENV',
     },
-    'agent.skills.0.skill_id: The anthropic skill "xlsx" is provided by the operator of this Longhand: set LONGHAND_SKILLS_DIR',
-  ],
-  [
-    'a custom skill that is not there',
-    '/v1/sessions',
-    {
-      agent: { type: 'agent_with_overrides', id: 'AGENT', skills: [{ type: 'custom', skill_id: 'skill_none' }] },
-      environment_id: 'ENV',
-    },
-    'agent.skills.0.skill_id: Skill skill_none was not found',
+    'agent.skills: ',
   ],
   [
     'an override of what cannot be',
