@@ -1,4 +1,5 @@
 /** Uploads and file requests that are wrong: refused whole, with the field's name, and nothing stored. */
+import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { BETA, KEY, useApi } from './testing.ts';
@@ -111,6 +112,19 @@ describe('an upload is refused for', () => {
     const answer = await announce(600_000_000);
     expect(answer).toContain('HTTP/1.1 413');
     expect(answer).toContain('request_too_large');
+  });
+
+  test('whatever reason: none of its bytes are kept, unless a file that is there has the same', async () => {
+    const { blobs } = api().deps;
+    const sha256 = createHash('sha256').update('hello').digest('hex');
+    expect(await blobs.size('wrkspc_1', sha256)).toBeUndefined();
+    const kept = await api().send('POST', '/v1/files', FILE + END, { 'content-type': TYPE });
+    const wrong = FILE + part('name="purpose"', 'x') + END;
+    expect((await api().send('POST', '/v1/files', wrong, { 'content-type': TYPE })).status).toBe(400);
+    expect(await blobs.size('wrkspc_1', sha256)).toBe(5);
+    await api().send('DELETE', `/v1/files/${kept.json.id}`);
+    expect((await api().send('POST', '/v1/files', wrong, { 'content-type': TYPE })).status).toBe(400);
+    expect(await blobs.size('wrkspc_1', sha256)).toBeUndefined();
   });
 
   test('a key that is not known, before the file has come', async () => {

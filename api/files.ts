@@ -21,6 +21,7 @@ import { sendContent } from './file-content.ts';
 import { filenameOf, mimeTypeOf, toFile } from './file-object.ts';
 import type { FormSpec } from './multipart.ts';
 import { type Route, route } from './route.ts';
+import { checkStored } from './stored.ts';
 
 /** Largest file, bytes: 500 MB, as the hosted API. */
 export const MAX_FILE_BYTES = 500_000_000;
@@ -136,6 +137,7 @@ async function upload(request: Request<unknown, z.output<typeof uploadBody>>): P
       'storage_quota_exceeded',
     );
   }
+  await checkStored(deps, caller.workspaceId, [sent]);
   await insertFiles(db, [row]);
   return toFile({ ...row, removedAt: null } as FileRow, asksForBeta(request.c));
 }

@@ -44,7 +44,14 @@ const FIELDS = 20;
 const OVERHEAD_BYTES = 1024 * 1024;
 const HEADER_BYTES = 16 * 1024;
 
-export async function readForm(c: Context<Env>, spec: FormSpec, blobs: Blobs, area: string): Promise<Form> {
+/** @param discard - gets what a refused upload has stored. @throws ApiError 400, 408, 413 */
+export async function readForm(
+  c: Context<Env>,
+  spec: FormSpec,
+  blobs: Blobs,
+  area: string,
+  discard: (stored: BlobName[]) => Promise<void>,
+): Promise<Form> {
   const type = c.req.header('content-type') ?? '';
   if (!/^multipart\/form-data\s*;/i.test(type)) {
     throw invalid('content-type', `"${type.slice(0, 80)}" is not multipart/form-data with a boundary`);
@@ -55,9 +62,12 @@ export async function readForm(c: Context<Env>, spec: FormSpec, blobs: Blobs, ar
     await drain(incoming);
     throw tooLarge(spec);
   }
+  const form: Form = { fields: {}, files: [] };
   try {
-    return await receive(incoming, type, spec, blobs, area);
+    await receive(incoming, type, spec, blobs, area, form);
+    return form;
   } catch (error) {
+    await discard(form.files.filter(({ sha256 }) => sha256 !== ''));
     await drain(incoming);
     if (error instanceof BlobTooLargeError) throw tooLarge(spec);
     if (error instanceof ApiError || isOurs(error)) throw error;
@@ -65,8 +75,14 @@ export async function readForm(c: Context<Env>, spec: FormSpec, blobs: Blobs, ar
   }
 }
 
-async function receive(incoming: Readable, type: string, spec: FormSpec, blobs: Blobs, area: string): Promise<Form> {
-  const form: Form = { fields: {}, files: [] };
+async function receive(
+  incoming: Readable,
+  type: string,
+  spec: FormSpec,
+  blobs: Blobs,
+  area: string,
+  form: Form,
+): Promise<void> {
   const parser = makeParser(type, spec);
   const open = new Set<Readable>();
   const storing: Promise<void>[] = [];
@@ -109,7 +125,6 @@ async function receive(incoming: Readable, type: string, spec: FormSpec, blobs: 
     incoming.pipe(parser);
     await over.promise;
     await Promise.all(storing);
-    return form;
   } catch (error) {
     incoming.unpipe(parser);
     for (const stream of open) stream.destroy(error instanceof Error ? error : undefined);

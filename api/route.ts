@@ -7,6 +7,7 @@ import { ApiError, notFound } from './errors.ts';
 import { parseBody, readBody } from './json.ts';
 import { type Form, type FormSpec, readForm } from './multipart.ts';
 import type { createOnce, Once } from './once.ts';
+import { discardStored } from './stored.ts';
 import { check } from './validation.ts';
 
 /** Longest that a handler may take, ms. */
@@ -50,8 +51,14 @@ export function mount(
     describe(app, spec);
     app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
       // An upload takes as long as its client's line is slow; it has limits of its own.
-      const form = spec.form && (await readForm(c, spec.form, deps.blobs, c.get('caller').workspaceId));
-      const answer = await withDeadline(answerOf(spec, deps, once, c, form), deps.settings.handlerMs ?? HANDLER_MS);
+      const area = c.get('caller').workspaceId;
+      const form =
+        spec.form && (await readForm(c, spec.form, deps.blobs, area, (files) => discardStored(deps, area, files)));
+      const work = answerOf(spec, deps, once, c, form).catch(async (error: unknown) => {
+        if (form && error instanceof ApiError && error.status < 500) await discardStored(deps, area, form.files);
+        throw error;
+      });
+      const answer = await withDeadline(work, deps.settings.handlerMs ?? HANDLER_MS);
       return answer instanceof Response ? answer : c.body(answer, 200, { 'content-type': 'application/json' });
     });
   }

@@ -55,8 +55,12 @@ export async function takeSkill(deps: Pick<ApiDeps, 'blobs'>, area: string, sent
 }
 
 async function unpacked(deps: Pick<ApiDeps, 'blobs'>, area: string, archive: FormFile): Promise<Part[]> {
+  const members = await readZip(await deps.blobs.get(area, archive.sha256));
+  // Before anything of it is stored.
+  const top = checkPaths(members.map(({ path }) => path));
+  readSkillFile(members.find(({ path }) => path === `${top}/${SKILL_FILE}`)?.body ?? Buffer.alloc(0), top);
   const parts: Part[] = [];
-  for (const { path, body, executable } of await readZip(await deps.blobs.get(area, archive.sha256))) {
+  for (const { path, body, executable } of members) {
     parts.push({ path, ...(await deps.blobs.put(area, body)), ...(executable ? { executable: true as const } : {}) });
   }
   return parts;

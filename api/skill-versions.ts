@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { z } from '@hono/zod-openapi';
 import { idBody } from '../events/ids.ts';
+import { lockStorage } from '../store/files.ts';
 import {
   deleteSkillVersion,
   findSkill,
@@ -20,6 +21,7 @@ import { operatorToVersion, toSkillVersion } from './skill-object.ts';
 import { skillForm, takeSkill } from './skill-upload.ts';
 import { type ArchiveFile, writeZip } from './skill-zip.ts';
 import { ownSkill } from './skills.ts';
+import { checkStored } from './stored.ts';
 
 const PATH = '/v1/skills/{skill_id}/versions';
 const versionObject = z
@@ -110,6 +112,8 @@ async function create(request: Request): Promise<object> {
   }
   const version = { id: `skillver_${idBody(effectId)}`, skillId: skill.id, workspaceId: caller.workspaceId };
   const row: SkillVersionRow = { ...version, ...content, createdAt: since };
+  await lockStorage(db, caller.workspaceId);
+  await checkStored(deps, caller.workspaceId, row.files);
   await insertSkillVersion(db, row);
   return toSkillVersion(row);
 }

@@ -1,6 +1,7 @@
 /** `/v1/skills`: create, list, get, delete; versions are in `skill-versions.ts`. */
 import { z } from '@hono/zod-openapi';
 import { idBody } from '../events/ids.ts';
+import { lockStorage } from '../store/files.ts';
 import { deleteSkill, findSkill, insertSkill, listSkills, type SkillRow } from '../store/skills.ts';
 import { limit, page, text } from './common.ts';
 import type { Request } from './context.ts';
@@ -10,6 +11,7 @@ import { operatorSkill, operatorSkills } from './operator-skills.ts';
 import { type Route, route } from './route.ts';
 import { operatorToSkill, toSkill } from './skill-object.ts';
 import { skillForm, takeSkill } from './skill-upload.ts';
+import { checkStored } from './stored.ts';
 
 const LIST = 'skills';
 const createBody = z.strictObject({
@@ -95,6 +97,8 @@ async function create(request: Request<unknown, z.output<typeof createBody>>): P
   const at = { createdAt: since, updatedAt: since };
   const skill = { id, workspaceId: caller.workspaceId, name, displayName: body.display_name ?? name, ...at };
   const version = { id: latestVersionId, skillId: id, name, description, files: parts };
+  await lockStorage(db, caller.workspaceId);
+  await checkStored(deps, caller.workspaceId, parts);
   await insertSkill(db, skill, { ...version, workspaceId: caller.workspaceId, createdAt: since });
   return toSkill({ ...skill, latestVersionId });
 }

@@ -44,6 +44,8 @@ export interface Blobs {
     olderThanMs: number,
     referred: (sha256: string[]) => Promise<ReadonlySet<string>>,
   ): Promise<number>;
+  /** Removes one blob. Safe to repeat. */
+  remove(area: string, sha256: string): Promise<void>;
   /** Removes all of an area's blobs, its corners included. Safe to repeat. */
   removeArea(area: string): Promise<void>;
 }

@@ -142,6 +142,10 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
       return removed;
     },
 
+    async remove(area, sha256) {
+      await rm(file(area, sha256), { force: true });
+    },
+
     async removeArea(area) {
       await rm(folder(area), { recursive: true, force: true });
     },
