@@ -2,15 +2,18 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ResultBlock } from '../events/wire.ts';
-import { type Hands, SandboxGoneError } from '../sandbox/hands.ts';
-import type { Blobs } from '../store/blobs/blobs.ts';
+import { type Hands, type InputFile, SandboxFullError, SandboxGoneError } from '../sandbox/hands.ts';
+import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/blobs.ts';
 import { externalize, internalize } from '../store/blobs/parts.ts';
 import { type ExecuteInput, type ExecuteResult, type HandsActivities, SANDBOX_GONE } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
+import { collectOutputs } from './collect-outputs.ts';
 
 /** A sandbox that has ended does not come back by asking again. */
 function asTerminal(error: unknown): never {
   if (error instanceof SandboxGoneError) throw ApplicationFailure.nonRetryable(error.message, SANDBOX_GONE);
+  const forGood = [SandboxFullError, BlobMissingError, BlobCorruptError].some((kind) => error instanceof kind);
+  if (forGood && error instanceof Error) throw ApplicationFailure.nonRetryable(error.message, error.name);
   throw error;
 }
 
@@ -42,6 +45,12 @@ export function createHandsActivities(hands: Hands, blobs: Blobs, queue?: string
       };
     },
     execute,
+    async bringIn({ ref, list }) {
+      const files = list === null ? [] : (JSON.parse((await blobs.get(ref.sessionId, list)).toString()) as InputFile[]);
+      const open = (file: InputFile) => blobs.getStream(`${ref.sessionId}/inputs`, file.sha256);
+      await beating(() => hands.placeInputs(ref, files, open)).catch(asTerminal);
+    },
+    collectOutputs: (input) => beating(() => collectOutputs(hands, blobs, input)).catch(asTerminal),
     stopCalls: ({ ref, thread, ids }) => hands.stopCalls(ref, thread, ids),
     async checkpoint({ ref, since }) {
       return (await beating(() => hands.checkpoint(ref, since)).catch(asTerminal)) ?? null;

@@ -12,6 +12,7 @@ import { replyEventId } from '../events/ids.ts';
 import type { SessionAgent } from '../events/wire.ts';
 import { harnessNamed } from '../harness/index.ts';
 import type { ModelSpec } from '../harness/model-spec.ts';
+import type { SkillSummary } from '../harness/prompt.ts';
 import { toolPolicies } from '../harness/tool-policy.ts';
 import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/blobs.ts';
 import { PartPathError } from '../store/blobs/parts.ts';
@@ -19,6 +20,7 @@ import { LogConflict, type LogStore } from '../store/log.ts';
 import type { SampleInput, SampleResult } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
 import { createConversations } from './conversations.ts';
+import { withFileBytes } from './file-bytes.ts';
 import { BrokenStreamError, failureOf } from './model-client.ts';
 import { createPreviews } from './previews.ts';
 import { fitReply } from './reply-parts.ts';
@@ -28,8 +30,8 @@ export interface SampleDeps {
   blobs: Blobs;
   bus: Bus;
   model: Anthropic;
-  /** The session's agent at a revision. */
-  agentOf(sessionId: string, rev: number): Promise<SessionAgent>;
+  /** The session's agent at a revision, and its skills. */
+  agentOf(sessionId: string, rev: number): Promise<{ agent: SessionAgent; skills: SkillSummary[] }>;
   /** What is known of a model id; unknown ids get stated defaults. */
   modelSpec(id: string): ModelSpec;
   /**
@@ -85,13 +87,19 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       if (note.kind === 'abort' && note.thread === carry.thread && note.request >= input.request) stop.abort();
     });
     try {
-      const [agent] = await Promise.all([deps.agentOf(carry.session, input.agentRev), deps.log.append(carry)]);
+      const [{ agent, skills }] = await Promise.all([
+        deps.agentOf(carry.session, input.agentRev),
+        deps.log.append(carry),
+      ]);
       const harness = harnessNamed(input.harness);
       const conversation = await conversations.at(carry, input.startSeq, harness);
-      const build = () => harness.request({ agent, policies, model, conversation, compact: input.compact === true });
+      const build = () =>
+        harness.request({ agent, skills, policies, model, conversation, compact: input.compact === true });
       const policies = toolPolicies(agent);
       const model = deps.modelSpec(agent.model.id);
-      const body = byHarness(build);
+      const body = await withFileBytes(byHarness(build), conversation.files, (sha256) =>
+        deps.blobs.get(carry.session, sha256),
+      );
       const attempt = context.info.attempt;
       const idOf = (block: number) => replyEventId(carry.thread, input.request, attempt, block);
       const previews = input.compact

@@ -10,13 +10,17 @@ import { type ApiDeps, type Env, makeId } from './context.ts';
 import { environmentRoutes } from './environments.ts';
 import { ApiError, ensureApiError, errorBody, loggable } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { fileRoutes } from './files.ts';
 import { healthRoute } from './health.ts';
 import { modelRoutes } from './models.ts';
 import { createOnce } from './once.ts';
+import { resourceRoutes } from './resources.ts';
 import { mount } from './route.ts';
 import { crossOrigin, hostCheck } from './safety.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
 import { sessionRoutes } from './sessions.ts';
+import { skillVersionRoutes } from './skill-versions.ts';
+import { skillRoutes } from './skills.ts';
 import { streamRoutes } from './stream.ts';
 import { threadRoutes } from './threads.ts';
 
@@ -53,7 +57,11 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     ...eventRoutes(parts),
     ...streamRoutes(parts),
     ...threadRoutes(parts),
+    ...resourceRoutes(parts),
     ...modelRoutes(),
+    ...fileRoutes(),
+    ...skillRoutes(),
+    ...skillVersionRoutes(),
   ]);
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {

@@ -1,5 +1,5 @@
 /** Who calls, and in which version of the API. */
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { type ApiKey, authenticate } from '../store/keys.ts';
 import type { ApiDeps, Env } from './context.ts';
 import { ApiError, invalid } from './errors.ts';
@@ -45,8 +45,7 @@ export function apiVersion(): MiddlewareHandler<Env> {
     if (!VERSIONS.includes(version)) {
       throw invalid('anthropic-version', `"${version.slice(0, 40)}" is not a known version; use ${VERSIONS.at(-1)}.`);
     }
-    const betas = (c.req.header('anthropic-beta') ?? '').split(',').map((beta) => beta.trim());
-    if (BETA_PATH.test(c.req.path) && !betas.includes(BETA)) {
+    if (BETA_PATH.test(c.req.path) && !asksForBeta(c)) {
       throw new ApiError(
         404,
         'not_found_error',
@@ -55,6 +54,12 @@ export function apiVersion(): MiddlewareHandler<Env> {
     }
     await next();
   };
+}
+
+/** The request names the beta of the Managed Agents API. */
+export function asksForBeta(c: Context<Env>): boolean {
+  const betas = (c.req.header('anthropic-beta') ?? '').split(',').map((beta) => beta.trim());
+  return betas.includes(BETA);
 }
 
 function bearer(header: string | undefined): string | undefined {

@@ -14,7 +14,7 @@ export type ErrorType =
   | 'api_error'
   | 'overloaded_error';
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 504;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 408 | 409 | 413 | 416 | 429 | 500 | 503 | 504;
 
 export interface ErrorExtras {
   /** A machine-readable code; newer SDKs map it to an exception of its own. */
@@ -50,8 +50,8 @@ export function notYet(field: string, what: string): ApiError {
 }
 
 /** 404, also for another workspace's objects. */
-export function notFound(what: string, id: string): ApiError {
-  return new ApiError(404, 'not_found_error', `${what} ${id} was not found.`);
+export function notFound(what: string, id: string, code?: string): ApiError {
+  return new ApiError(404, 'not_found_error', `${what} ${id} was not found.`, { code });
 }
 
 /** 409 that another attempt would not mend. */

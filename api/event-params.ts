@@ -132,7 +132,6 @@ export function checkEvents(events: EventParams[], rules: EventRules, at: string
         break;
       default:
     }
-    refuseFiles(one, path);
   }
 }
 
@@ -150,15 +149,6 @@ function checkSystemMessage(events: EventParams[], index: number, rules: EventRu
   const before = events[index - 1]?.type;
   if (before === undefined || before === 'user.message' || before === 'user.custom_tool_result') return;
   throw invalid(`${path}.type`, 'A system.message must directly follow a user.message or user.custom_tool_result');
-}
-
-function refuseFiles(one: EventParams, path: string): void {
-  if (!('content' in one) || !one.content) return;
-  for (const [index, block] of one.content.entries()) {
-    if ('source' in block && typeof block.source === 'object' && block.source.type === 'file') {
-      throw notYet(`${path}.content.${index}.source.type`, 'file sources are');
-    }
-  }
 }
 
 /** Without a regular expression over the whole: a picture may have 27 million characters. */

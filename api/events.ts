@@ -10,6 +10,7 @@ import { createdAtBounds, limit, order, page, repeated, timeRange } from './comm
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, numberPosition } from './cursor.ts';
 import { invalid } from './errors.ts';
+import { takeEventFiles, withFiles } from './event-files.ts';
 import { checkEvents, sendBody } from './event-params.ts';
 import { prepareEvents } from './prepared.ts';
 import { type Route, route } from './route.ts';
@@ -125,7 +126,8 @@ export async function prepareForSession(
   const agent = events.some((event) => event.type === 'system.message') ? await parts.agentOf(row) : undefined;
   const systemMessages = agent !== undefined && deps.models.find(agent.model.id).systemMessages;
   checkEvents(events, { thread: row.thread, systemMessages, modelId: agent?.model.id ?? '' }, 'events');
-  return await prepareEvents(row.id, events, deps.blobs);
+  const files = await takeEventFiles(deps, row, row.id, events, 'events');
+  return withFiles(await prepareEvents(row.id, events, deps.blobs), files);
 }
 
 /** The events as the log has them, without reading it: the answer of a post holds ids and stamps, not content. */

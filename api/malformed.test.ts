@@ -271,7 +271,8 @@ const sessions: Case[] = [
     'resources',
     '/v1/sessions',
     { agent: 'AGENT', environment_id: 'ENV', resources: [{ type: 'file', file_id: 'file_1' }] },
-    'resources: ',
+    'resources.0.file_id: File file_1 was not found',
+    404,
   ],
   ['vaults', '/v1/sessions', { agent: 'AGENT', environment_id: 'ENV', vault_ids: ['vlt_1'] }, 'vault_ids: '],
   [
@@ -334,7 +335,16 @@ const sessions: Case[] = [
       agent: { type: 'agent_with_overrides', id: 'AGENT', skills: [{ type: 'anthropic', skill_id: 'xlsx' }] },
       environment_id: 'ENV',
     },
-    'agent.skills: ',
+    'agent.skills.0.skill_id: The anthropic skill "xlsx" is provided by the operator of this Longhand: set LONGHAND_SKILLS_DIR',
+  ],
+  [
+    'a custom skill that is not there',
+    '/v1/sessions',
+    {
+      agent: { type: 'agent_with_overrides', id: 'AGENT', skills: [{ type: 'custom', skill_id: 'skill_none' }] },
+      environment_id: 'ENV',
+    },
+    'agent.skills.0.skill_id: Skill skill_none was not found',
   ],
   [
     'skills without tools',
@@ -398,7 +408,8 @@ const sent: Case[] = [
     'a picture from a file',
     '/v1/sessions/SESSION/events',
     said({ type: 'image', source: { type: 'file', file_id: 'file_1' } }),
-    'events.0.content.0.source.type: ',
+    'events.0.content.0.source.file_id: File file_1 was not found',
+    404,
   ],
   [
     'a document that is no PDF',
@@ -530,9 +541,11 @@ test.each([
   '/v1/sessions/sesn_none/events',
   '/v1/sessions/sesn_none/events/stream',
   '/v1/sessions/SESSION/threads/sthr_none',
-  '/v1/sessions/SESSION/resources',
+  '/v1/sessions/SESSION/resources/sesrsc_none',
   '/v1/vaults',
-  '/v1/files',
+  '/v1/files/file_none',
+  '/v1/skills/skill_none',
+  '/v1/skills/skill_none/versions/latest',
   '/v1/nothing',
   '/elsewhere',
 ])('what is not there is not found: %s', async (path) => {

@@ -6,7 +6,9 @@ import type { ApiDeps, Env, Request } from './context.ts';
 import { dryRun, dryRunQuery, isDryRun } from './dry-run.ts';
 import { ApiError, notFound } from './errors.ts';
 import { parseBody, readBody } from './json.ts';
+import { type Form, type FormSpec, readForm } from './multipart.ts';
 import type { createOnce, Once } from './once.ts';
+import { discardStored } from './stored.ts';
 import { check } from './validation.ts';
 
 /** Longest that a handler may take, ms. */
@@ -21,9 +23,11 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   /** Query parameters that may be repeated. */
   lists?: string[];
   body?: Body;
+  /** The body is multipart/form-data: `body` describes its fields, and its files are stored before `handle` runs. */
+  form?: FormSpec;
   response: z.ZodType;
   /** Content type of the answer when it is not JSON. */
-  streams?: 'text/event-stream';
+  streams?: 'text/event-stream' | 'application/octet-stream' | 'application/zip';
   /** Demanded of everything that changes something. */
   once?: Once;
   /** Returns the answer's object, or a whole response. */
@@ -47,7 +51,15 @@ export function mount(
     const { method, path } = spec;
     describe(app, spec);
     app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
-      const answer = await withDeadline(answerOf(spec, deps, once, c), deps.settings.handlerMs ?? HANDLER_MS);
+      // An upload takes as long as its client's line is slow; it has limits of its own.
+      const area = c.get('caller').workspaceId;
+      const form =
+        spec.form && (await readForm(c, spec.form, deps.blobs, area, (files) => discardStored(deps, area, files)));
+      const work = answerOf(spec, deps, once, c, form).catch(async (error: unknown) => {
+        if (form && error instanceof ApiError && error.status < 500) await discardStored(deps, area, form.files);
+        throw error;
+      });
+      const answer = await withDeadline(work, deps.settings.handlerMs ?? HANDLER_MS);
       return answer instanceof Response ? answer : c.body(answer, 200, { 'content-type': 'application/json' });
     });
   }
@@ -58,16 +70,19 @@ async function answerOf(
   deps: ApiDeps,
   once: ReturnType<typeof createOnce>,
   c: Context<Env>,
+  form?: Form,
 ): Promise<Response | string> {
-  const raw = spec.method === 'post' ? await readBody(c) : Buffer.alloc(0);
+  // Two uploads are the same request when their fields are, and the hashes of their files.
+  const raw = form ? Buffer.from(JSON.stringify(form)) : spec.method === 'post' ? await readBody(c) : Buffer.alloc(0);
   const params = c.req.param() as Record<string, string>;
   for (const [name, value] of Object.entries(params)) {
     if (!id.safeParse(value).success) throw notFound(name.replace(/_id$/, ''), JSON.stringify(value.slice(0, 128)));
   }
   const search = new URL(c.req.url).searchParams;
   const query = check(queryOf(spec), readQuery(search, new Set(spec.lists)));
-  const body = spec.method === 'post' ? check(spec.body ?? noFields, parseBody(raw)) : {};
-  const request = { deps, caller: c.get('caller'), params, query, body, c };
+  const sent = form ? form.fields : spec.method === 'post' ? parseBody(raw) : {};
+  const body = spec.method === 'post' ? check(spec.body ?? noFields, sent) : {};
+  const request = { deps, caller: c.get('caller'), params, query, body, files: form?.files ?? [], c };
   if (isDryRun(query)) return JSON.stringify(await dryRun(deps, (part) => spec.handle({ ...request, ...part })));
   if (spec.once) {
     const done = await once(c, raw, spec.once, (part) => spec.handle({ ...request, ...part }));
@@ -112,11 +127,21 @@ function describe(app: OpenAPIHono<Env>, spec: Route): void {
     request: {
       params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))),
       ...queryDescription(queryOf(spec)),
-      ...(spec.body ? { body: { content: { 'application/json': { schema: spec.body } } } } : {}),
+      ...(spec.body ? { body: { content: bodyContent(spec, spec.body) } } : {}),
     },
     responses: {
       200: { description: 'Success', content: { [spec.streams ?? 'application/json']: { schema: spec.response } } },
       default: { description: 'Error', content: { 'application/json': { schema: error } } },
     },
   });
+}
+
+function bodyContent(spec: Route, body: z.ZodType) {
+  if (!spec.form) return { 'application/json': { schema: body } };
+  const file = z.any().openapi({ type: 'string', format: 'binary' });
+  const files = Object.fromEntries(
+    spec.form.files.map((name) => [name, spec.form?.maxFiles === 1 ? file : z.array(file)]),
+  );
+  const fields = body instanceof z.ZodObject ? body.extend(files) : body;
+  return { 'multipart/form-data': { schema: fields } };
 }

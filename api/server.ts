@@ -1,20 +1,27 @@
 /** The API as a listening server, with its limits and its housekeeping. */
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
 import { createApi } from './app.ts';
 import type { ApiDeps } from './context.ts';
 import { loggable } from './errors.ts';
+import { createFileSweep } from './file-sweep.ts';
 import { checkBindAddress, isLoopback } from './safety.ts';
 import { createSessionParts } from './session-parts.ts';
+import { tellUntold } from './tell-inputs.ts';
 
 const LIMITS = {
   maxHeaderSize: 32 * 1024,
   /** A client has so long to send its headers, and its whole request. */
   headersTimeout: 20_000,
-  requestTimeout: 300_000,
+  /** Of uploads; `limitReception` holds every other request to less. */
+  requestTimeout: 4 * 3_600_000,
   keepAliveTimeout: 65_000,
 };
+/** A whole request that is no upload must have arrived within this, ms. */
+const RECEPTION_MS = 300_000;
+const UPLOAD = /^\/v1\/(files|skills)(\/|\?|$)/;
 const MAX_CONNECTIONS = 10_000;
 const SWEEP_MS = 30_000;
 /** Requests under way may end; after this they are cut. */
@@ -37,6 +44,7 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const parts = createSessionParts(deps);
   const app = createApi(deps, { loopback: isLoopback(host), parts });
   const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: LIMITS });
+  server.on('request', limitReception);
   if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -45,9 +53,12 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     });
     server.listen(port, host, resolve);
   });
+  const sweepFiles = createFileSweep(deps);
   const sweep = async () => {
+    await sweepFiles();
     await removeOldOutcomes(deps.database.orm, new Date(deps.now()));
     await parts.life.sweep();
+    await tellUntold(deps);
   };
   const sweepQuietly = () =>
     void sweep().catch((error: unknown) => deps.log.warn({ err: loggable(error) }, 'housekeeping failed'));
@@ -74,4 +85,15 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
       return closing;
     },
   };
+}
+
+/** Node has one limit for all requests, and uploads need a long one. */
+function limitReception(request: IncomingMessage): void {
+  const { headers, method, url = '' } = request;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!hasBody || (method === 'POST' && UPLOAD.test(url))) return;
+  const timer = setTimeout(() => {
+    if (!request.complete) request.socket.destroy();
+  }, RECEPTION_MS);
+  request.once('close', () => clearTimeout(timer));
 }

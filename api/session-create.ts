@@ -4,17 +4,23 @@ import { idBody, primaryThreadId } from '../events/ids.ts';
 import { noUsage } from '../events/usage.ts';
 import type { Session, SessionAgent } from '../events/wire.ts';
 import { toolPolicies } from '../harness/tool-policy.ts';
+import type { Blobs } from '../store/blobs/blobs.ts';
 import { findEnvironment } from '../store/environments.ts';
+import { insertResources } from '../store/session-resources.ts';
 import { findSession, insertSession, type NewSession, type SessionRow } from '../store/sessions.ts';
-import type { SessionInput } from '../workflows/contract.ts';
+import type { SessionSkill } from '../store/skills.ts';
+import type { SessionInput, SessionInputs } from '../workflows/contract.ts';
 import { id, metadata, text } from './common.ts';
 import type { Request } from './context.ts';
 import { refuseUnenforced } from './environments.ts';
 import { ApiError, invalid, notFound, notYet } from './errors.ts';
+import { takeEventFiles, withFiles } from './event-files.ts';
 import { checkEvents, initialEvents } from './event-params.ts';
 import { prepareEvents } from './prepared.ts';
 import { resolveSessionAgent, sessionAgentParams } from './session-agent.ts';
+import { type ResourceRows, resourceList, storeInputs, takeResources } from './session-inputs.ts';
 import type { SessionParts } from './session-parts.ts';
+import { takeSkills } from './session-skills.ts';
 
 export const title = text().max(1000).nullable().optional();
 /** What sessions cannot have yet: any value but the empty one is refused with its name. */
@@ -26,7 +32,7 @@ export const createBody = z.strictObject({
   title,
   metadata: metadata.optional(),
   initial_events: initialEvents.nullable().optional(),
-  resources: notYetList,
+  resources: resourceList.nullable().optional(),
   vault_ids: notYetList,
   budget: z.unknown().optional(),
 });
@@ -59,12 +65,16 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
   const { deps, caller, body, since } = request;
   const { orm } = deps.database;
   refuseUnenforcedFields(body);
-  const agent = await resolveSessionAgent(orm, caller.workspaceId, deps.models, body.agent);
+  const wanted = await resolveSessionAgent(orm, caller.workspaceId, deps.models, body.agent);
   const environment = await findEnvironment(orm, caller.workspaceId, body.environment_id);
   if (!environment) throw notFound('environment_id: Environment', body.environment_id);
   if (environment.archived_at !== null) throw invalid('environment_id', `Environment ${environment.id} is archived`);
   refuseUnenforced(environment);
-  const startInput = await makeInput(request, sessionId, agent);
+  const session = { id: sessionId, workspaceId: caller.workspaceId };
+  const make = { effectId: request.effectId, since, at: 'resources', taken: [] };
+  const given = await takeResources(deps, session, body.resources ?? [], make);
+  const { agent, skills } = await takeSkills(deps, caller, sessionId, wanted);
+  const startInput = await makeInput(request, sessionId, agent, { ...given, skills });
   const running = (startInput.initial?.length ?? 0) > 0;
   const row: NewSession = {
     id: sessionId,
@@ -82,6 +92,8 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
     usage: noUsage(),
     stats: { active_seconds: 0 },
     runningSince: running ? since : null,
+    inputsRev: startInput.inputs?.rev ?? 0,
+    inputsTold: startInput.inputs?.rev ?? 0,
     startInput,
     createdAt: since,
     updatedAt: since,
@@ -90,21 +102,29 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
     // Shared, so that the environment is not deleted between the look and the row that refers to it.
     const there = await findEnvironment(tx, caller.workspaceId, environment.id, 'share');
     if (!there) throw notFound('environment_id: Environment', environment.id);
-    await insertSession(tx, row, agent);
+    await insertSession(tx, row, agent, skills);
+    await insertResources(tx, given.resources, given.copies);
     const stored = await findSession(tx, caller.workspaceId, sessionId);
     if (!stored) throw new ApiError(500, 'api_error', `Session ${sessionId} could not be stored.`);
     return stored;
   });
 }
 
-async function makeInput(request: CreateRequest, sessionId: string, agent: SessionAgent): Promise<SessionInput> {
+async function makeInput(
+  request: CreateRequest,
+  sessionId: string,
+  agent: SessionAgent,
+  given: Given,
+): Promise<SessionInput> {
   const { deps, caller, body } = request;
   const { settings, harness, handsQueue } = { ...deps.settings, settings: deps.settings.session };
   const thread = primaryThreadId(sessionId);
   const events = body.initial_events ?? [];
   const rules = { thread, modelId: agent.model.id, systemMessages: deps.models.find(agent.model.id).systemMessages };
   checkEvents(events, rules, 'initial_events');
-  const initial = await prepareEvents(sessionId, events, deps.blobs);
+  const files = await takeEventFiles(deps, caller, sessionId, events, 'initial_events');
+  const initial = withFiles(await prepareEvents(sessionId, events, deps.blobs), files);
+  const inputs = await firstInputs(deps.blobs, sessionId, given);
   return {
     v: 1,
     session: sessionId,
@@ -114,12 +134,25 @@ async function makeInput(request: CreateRequest, sessionId: string, agent: Sessi
     harness,
     settings,
     handsQueue,
+    ...(inputs ? { inputs } : {}),
     ...(initial.length > 0 ? { initial } : {}),
   };
 }
 
+type Given = ResourceRows & { skills: SessionSkill[] };
+
+/** The read-only files that a session begins with; undefined for none. */
+async function firstInputs(blobs: Blobs, sessionId: string, given: Given): Promise<SessionInputs | undefined> {
+  const copies = new Map(given.copies.map((copy) => [copy.id, copy]));
+  const resources = given.resources.flatMap(({ fileId, mountPath }) => {
+    const copy = copies.get(fileId);
+    return copy ? [{ mountPath, sha256: copy.sha256, bytes: copy.bytes }] : [];
+  });
+  if (resources.length + given.skills.length === 0) return undefined;
+  return await storeInputs(blobs, sessionId, 1, resources, given.skills);
+}
+
 function refuseUnenforcedFields(body: z.output<typeof createBody>): void {
-  if (body.resources && body.resources.length > 0) throw notYet('resources', 'resources are');
   if (body.vault_ids && body.vault_ids.length > 0) throw notYet('vault_ids', 'vaults are');
   if (body.budget !== undefined && body.budget !== null) throw notYet('budget', 'budgets are');
 }

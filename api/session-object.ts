@@ -1,9 +1,11 @@
 /** The session object as clients see it, from its row and its agent snapshot. */
 import type { Session, SessionAgent } from '../events/wire.ts';
+import type { ResourceRow } from '../store/session-resources.ts';
 import type { SessionRow } from '../store/sessions.ts';
+import { toResource } from './resource-object.ts';
 
 /** Times that go on while the session runs are computed at the moment of reading. @param now - ms */
-export function toSession(row: SessionRow, agent: SessionAgent, now: number): Session {
+export function toSession(row: SessionRow, agent: SessionAgent, resources: ResourceRow[], now: number): Session {
   const times = activeTimes(row, now);
   return {
     id: row.id,
@@ -13,7 +15,7 @@ export function toSession(row: SessionRow, agent: SessionAgent, now: number): Se
     agent,
     environment_id: row.environmentId,
     deployment_id: row.deploymentId,
-    resources: [],
+    resources: resources.map(toResource),
     vault_ids: [],
     budget: null,
     outcome_evaluations: [],

@@ -1,5 +1,6 @@
 /** What the routes of sessions, events, streams and threads share. */
 import type { Session, SessionAgent } from '../events/wire.ts';
+import { listResources } from '../store/session-resources.ts';
 import { findSession, findSessionAgent, type SessionRow, sessionAgentsOf } from '../store/sessions.ts';
 import { type Accepted, createAccepted } from './accepted.ts';
 import type { ApiDeps, Caller } from './context.ts';
@@ -65,10 +66,17 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
 
     async toWire(rows) {
       const agents = await sessionAgentsOf(orm, rows);
+      const resources = Map.groupBy(
+        await listResources(
+          orm,
+          rows.filter((row) => row.inputsRev > 0).map((row) => row.id),
+        ),
+        (resource) => resource.sessionId,
+      );
       const now = deps.now();
       return rows.flatMap((row) => {
         const agent = agents.get(row.id);
-        return agent ? [toSession(row, agent, now)] : [];
+        return agent ? [toSession(row, agent, resources.get(row.id) ?? [], now)] : [];
       });
     },
 

@@ -18,6 +18,14 @@ export interface BlobPart {
   json?: true;
 }
 
+/** The bytes of a file that an event's block names, as they were when the event was sent. */
+export interface FileBytes {
+  /** Their blob in the session's part of the store. */
+  sha256: string;
+  bytes: number;
+  mime: string;
+}
+
 /** What the model provider needs back and clients must not see. */
 export interface PrivatePart {
   /** The provider's own content block (thinking with its signature, redacted thinking). */
@@ -26,6 +34,8 @@ export interface PrivatePart {
   provider_tool_use_id?: string;
   /** A summary that replaces everything before it in the model's context (`agent.thread_context_compacted`). */
   summary?: string;
+  /** The files that an inbound event's blocks name, by file id. */
+  files?: Record<string, FileBytes>;
   /** Set on a `session.updated`: what the session's row must say from now on. */
   row?: { title?: string | null; metadata?: Record<string, string>; agent_rev?: number };
 }

@@ -3,7 +3,7 @@
  * it needs only what is new. Pure: large parts have been fetched before.
  */
 import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
-import { type EventEntry, isEventEntry, type LogEntry } from '../events/entry.ts';
+import { type EventEntry, type FileBytes, isEventEntry, type LogEntry } from '../events/entry.ts';
 import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
 
 const BLANK = '(blank message)';
@@ -22,12 +22,14 @@ export interface Conversation {
   waiting: Map<number, EventEntry>;
   /** The provider's tool use ids, by our event ids. */
   toolIds: Map<string, string>;
+  /** The bytes behind blocks that name a file, by file id; `withFileBytes` puts them in. */
+  files: Map<string, FileBytes>;
   /** A turn is open, so an interrupt has something to interrupt. */
   working: boolean;
 }
 
 export function emptyConversation(): Conversation {
-  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), working: false };
+  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), files: new Map(), working: false };
 }
 
 /** Takes the entry with seq `conversation.next`. */
@@ -48,6 +50,7 @@ export function take(conversation: Conversation, entry: LogEntry): void {
 }
 
 function takeEvent(conversation: Conversation, { event, private: hidden }: EventEntry): void {
+  for (const [id, bytes] of Object.entries(hidden?.files ?? {})) conversation.files.set(id, bytes);
   switch (event.type) {
     case 'user.message':
       return say(conversation, 'user', ...(event.content as ContentBlockParam[]));

@@ -14,6 +14,17 @@ export interface SandboxSpec {
   restore?: Checkpoint;
   /** Overrides of the provider's defaults; absent members keep them. */
   limits?: Partial<SandboxLimits>;
+  /** It gets a folder for skills, /workspace/skills, that its agent cannot write to. */
+  skills?: true;
+}
+
+/** A file that is put into a sandbox from outside, and that its agent can read and not change. */
+export interface InputFile {
+  /** Absolute, under /mnt/session/uploads or /workspace/skills. */
+  path: string;
+  sha256: string;
+  bytes: number;
+  executable?: true;
 }
 
 export interface SandboxLimits {
@@ -88,6 +99,13 @@ export interface FileStat {
   modifiedAt: string;
 }
 
+export interface OutputListing {
+  /** By path, which is relative to the folder. `sha256` is absent for a file that is too large to be hashed. */
+  files: { path: string; bytes: number; sha256?: string }[];
+  /** What was passed over, and why. */
+  problems: string[];
+}
+
 /** Where checkpoints go; the blob store's session prefix, without the rest of the store. */
 export interface CheckpointStore {
   put(sessionId: string, body: Readable): Promise<{ key: string; sha256: string; bytes: number }>;
@@ -97,6 +115,11 @@ export interface CheckpointStore {
 /** Thrown by what needs a live sandbox (a checkpoint, its files) when it has ended. Terminal: asking again cannot help. */
 export class SandboxGoneError extends Error {
   override name = 'SandboxGoneError';
+}
+
+/** Thrown when files do not fit into a sandbox, or cannot be where they should. Terminal, as long as they are the same. */
+export class SandboxFullError extends Error {
+  override name = 'SandboxFullError';
 }
 
 export interface Hands {
@@ -117,6 +140,13 @@ export interface Hands {
   stopCalls(ref: SandboxRef, thread: string, ids?: string[]): Promise<void>;
   /** Stores the files; undefined when nothing has changed since `since` (the last checkpoint's sha256). */
   checkpoint(ref: SandboxRef, since?: string): Promise<Checkpoint | undefined>;
+  /**
+   * Makes the read-only files of a sandbox be exactly `files`: what is missing is brought in, what is not listed goes.
+   * Safe to repeat. @param open - gives the bytes of one. @throws SandboxFullError when they do not fit.
+   */
+  placeInputs(ref: SandboxRef, files: InputFile[], open: (file: InputFile) => Promise<Readable>): Promise<void>;
+  /** The regular files under /mnt/session/outputs, at most `files` of them, with their hashes up to `fileBytes`. */
+  listOutputs(ref: SandboxRef, limits: { fileBytes: number; files: number }): Promise<OutputListing>;
   /** Destroys the sandbox and its host files. Safe to repeat. */
   release(ref: SandboxRef): Promise<void>;
   listFiles(ref: SandboxRef, path: string): Promise<FileStat[]>;

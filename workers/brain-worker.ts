@@ -2,6 +2,7 @@
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
+import { createRecordOutputs } from '../activities/record-outputs.ts';
 import { createSample } from '../activities/sample.ts';
 import type { ModelCatalogue } from '../api/index.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
@@ -63,6 +64,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
       }),
       publish: createPublish({ log, blobs, bus, segments }),
       ...service.activities,
+      recordOutputs: createRecordOutputs(database.orm, blobs),
     },
     // A session that lost its worker must not wait for the dead one's sticky queue (default 10 s).
     stickyQueueScheduleToStartTimeout: '2s',

@@ -1,5 +1,12 @@
 /** What new sessions are started with, by whichever part starts them: the api, and the brain for other services. */
-import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE, type SessionSettings } from '../workflows/contract.ts';
+import type { ApiSettings } from '../api/index.ts';
+import {
+  DEFAULT_HARNESS,
+  DEFAULT_OUTPUT_LIMITS,
+  DEFAULT_SESSION_SETTINGS,
+  HANDS_QUEUE,
+  type SessionSettings,
+} from '../workflows/contract.ts';
 import type { Settings } from './settings.ts';
 
 export interface SessionDefaults {
@@ -7,6 +14,7 @@ export interface SessionDefaults {
   session: SessionSettings;
   handsQueue: string;
   harness: string;
+  files: ApiSettings['files'];
 }
 
 export function sessionDefaults(settings: Settings): SessionDefaults {
@@ -15,6 +23,12 @@ export function sessionDefaults(settings: Settings): SessionDefaults {
       ...DEFAULT_SESSION_SETTINGS,
       callMaxMs: settings.LONGHAND_TOOL_TIMEOUT_MAX,
       sandboxIdleMs: settings.LONGHAND_SANDBOX_IDLE,
+      outputs: DEFAULT_OUTPUT_LIMITS,
+    },
+    files: {
+      quotaBytes: settings.LONGHAND_FILES_QUOTA,
+      downloadUploads: settings.LONGHAND_DOWNLOAD_UPLOADS,
+      ...(settings.LONGHAND_SKILLS_DIR ? { skillsDir: settings.LONGHAND_SKILLS_DIR } : {}),
     },
     handsQueue: HANDS_QUEUE,
     harness: DEFAULT_HARNESS,

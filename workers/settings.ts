@@ -211,6 +211,38 @@ export const SETTINGS = {
     'Idle time after which a sandbox is checkpointed and let go, seconds.',
     seconds(300, 604_800),
   ),
+  LONGHAND_FILES_QUOTA: setting(
+    ['api', 'brain'],
+    '100',
+    'Gigabytes (10⁹ bytes) that the uploaded files of one workspace may have together.',
+    z
+      .string()
+      .optional()
+      .transform((value, context) => {
+        const number = value === undefined ? 100 : Number(value);
+        if (Number.isFinite(number) && number > 0 && number <= 1_000_000) return number * 1e9;
+        context.addIssue('Give a number of gigabytes above 0');
+        return z.NEVER;
+      }),
+  ),
+  LONGHAND_SKILLS_DIR: setting(
+    ['api', 'brain'],
+    'none: such skills are refused',
+    'Folder with the skills of type `anthropic` that agents may name, one folder with a SKILL.md each: pptx, xlsx, ….',
+    z
+      .string()
+      .optional()
+      .transform((value) => (value === undefined ? undefined : resolve(value))),
+  ),
+  LONGHAND_DOWNLOAD_UPLOADS: setting(
+    ['api', 'brain'],
+    'false',
+    '`true`: uploaded files can be downloaded again. The hosted API gives out only what agents made.',
+    z
+      .enum(['true', 'false'], 'Give true or false')
+      .default('false')
+      .transform((word) => word === 'true'),
+  ),
 } as const;
 
 function setting<T>(

@@ -53,7 +53,7 @@ export function execute(
 export function sandboxWork({
   taskQueue,
   waitMs,
-}: HandsRoute): Pick<HandsActivities, 'provision' | 'checkpoint' | 'release'> {
+}: HandsRoute): Pick<HandsActivities, 'provision' | 'bringIn' | 'checkpoint' | 'release'> {
   return proxyActivities<HandsActivities>({
     taskQueue,
     heartbeatTimeout: '10s',
@@ -73,4 +73,27 @@ export function stopCalls({ taskQueue }: HandsRoute): HandsActivities['stopCalls
     retry: RETRY,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
   }).stopCalls;
+}
+
+/** Bringing outputs out: the hands read and store them, then the brain makes files of them. */
+export function deliverableWork(
+  taskQueue: string,
+): Pick<HandsActivities, 'collectOutputs'> & Pick<BrainActivities, 'recordOutputs'> {
+  const cancellationType = ActivityCancellationType.TRY_CANCEL;
+  const { collectOutputs } = proxyActivities<HandsActivities>({
+    taskQueue,
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: '10m',
+    scheduleToCloseTimeout: '20m',
+    scheduleToStartTimeout: '15m',
+    retry: RETRY,
+    cancellationType,
+  });
+  const { recordOutputs } = proxyActivities<BrainActivities>({
+    taskQueue: BRAIN_QUEUE,
+    startToCloseTimeout: '30s',
+    retry: RETRY,
+    cancellationType,
+  });
+  return { collectOutputs, recordOutputs };
 }

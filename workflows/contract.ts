@@ -2,11 +2,19 @@
  * What the session workflow and the rest of the system say to each other: its input, its update and signal, and the
  * activities it asks for. Types and names only.
  */
-import type { BlobPart, EventEntry, LogEntry } from '../events/entry.ts';
+import type { BlobPart, EventEntry, FileBytes, LogEntry } from '../events/entry.ts';
 import type { EventParams, ModelUsage, Session, SessionEvent, SessionStatus, StopDetails } from '../events/wire.ts';
-import type { CallOutcome, Checkpoint, FileStat, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
+import type {
+  CallOutcome,
+  Checkpoint,
+  FileStat,
+  InputFile,
+  SandboxRef,
+  SandboxSpec,
+  ToolCall,
+} from '../sandbox/hands.ts';
 
-export type { FileStat };
+export type { FileStat, InputFile };
 
 import type { SessionState } from './state.ts';
 
@@ -64,7 +72,21 @@ export interface SessionSettings {
    * longer than a worker's restart, since what changed after the last checkpoint is then gone.
    */
   machineWaitMs: number;
+  /** How outputs are brought out; absent: they are not. */
+  outputs?: OutputLimits;
 }
+
+/** How much of /mnt/session/outputs becomes files. */
+export interface OutputLimits {
+  /** Idle waits so long for it, ms. */
+  waitMs: number;
+  /** Largest file, bytes; all new ones of one turn together; and how many files there may be. */
+  fileBytes: number;
+  turnBytes: number;
+  files: number;
+}
+
+export const DEFAULT_OUTPUT_LIMITS: OutputLimits = { waitMs: 10_000, fileBytes: 500e6, turnBytes: 2e9, files: 1_000 };
 
 export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
   retryInitialMs: 1_000,
@@ -91,6 +113,8 @@ export interface SessionInput {
   settings: SessionSettings;
   /** Task queue of the hands for this session's target. */
   handsQueue: string;
+  /** Read-only files of its sandbox; absent for none. */
+  inputs?: SessionInputs;
   /** Events that the session is born with. */
   initial?: PreparedEvent[];
   /** Set by continue-as-new. */
@@ -105,10 +129,22 @@ export interface Woken {
   again: SessionRequest[];
 }
 
+/** Which read-only files a session's sandbox must hold. */
+export interface SessionInputs {
+  /** Counts the changes; an older one changes nothing. */
+  rev: number;
+  /** Blob of the session with the list as JSON ({@link InputFile}[]); null for an empty one. */
+  list: string | null;
+  /** There are skills among them. */
+  skills?: true;
+}
+
 /** An inbound event, checked by the api, its large parts already in the blob store. */
 export interface PreparedEvent {
   event: EventParams;
   blobs?: BlobPart[];
+  /** The files that its blocks name, by id; their bytes are blobs of the session. */
+  files?: Record<string, FileBytes>;
 }
 
 /** One thing asked of a session. */
@@ -127,7 +163,9 @@ export type SessionOp =
   | { op: 'archive' }
   | { op: 'delete' }
   /** Makes sure that there is a sandbox, for someone who wants its files; writes nothing to the log. */
-  | { op: 'sandbox' };
+  | { op: 'sandbox' }
+  /** The session's read-only files have changed; writes nothing to the log. */
+  | { op: 'inputs'; inputs: SessionInputs };
 
 /** A request in an update or signal. The same `id` within 10 minutes gets the first answer again. */
 export interface SessionRequest {
@@ -250,6 +288,8 @@ export type ExecuteResult =
 export interface BrainActivities {
   sample(input: SampleInput): Promise<SampleResult>;
   publish(input: PublishInput): Promise<void>;
+  /** Makes files of what a list of outputs names, once each. */
+  recordOutputs(input: { session: string; list: string }): Promise<void>;
 }
 
 /** Activities on a hands queue. */
@@ -257,11 +297,30 @@ export interface HandsActivities {
   provision(spec: SandboxSpec): Promise<{ ref: SandboxRef; restored?: Checkpoint }>;
   execute(input: ExecuteInput): Promise<ExecuteResult>;
   stopCalls(input: { ref: SandboxRef; thread: string; ids?: string[] }): Promise<void>;
+  /** Makes the sandbox's read-only files be those of a {@link SessionInputs} list. */
+  bringIn(input: { ref: SandboxRef; list: string | null }): Promise<void>;
+  /**
+   * Stores what is new under /mnt/session/outputs.
+   * @returns `list` names the blob with all that is there ({@link OutputList}); absent when it is that of `since`.
+   */
+  collectOutputs(input: {
+    ref: SandboxRef;
+    limits: OutputLimits;
+    since?: string;
+  }): Promise<{ list?: string; problems: string[] }>;
   checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
   release(input: { ref: SandboxRef }): Promise<void>;
   listFiles(input: { ref: SandboxRef; path: string }): Promise<FileStat[]>;
   /** Copies a file into the session's part of the blob store. */
   exportFile(input: { ref: SandboxRef; path: string }): Promise<{ sha256: string; bytes: number }>;
+}
+
+/** What has been brought out of a sandbox. */
+export interface OutputList {
+  /** `path` is relative to /mnt/session/outputs. */
+  files: { path: string; sha256: string; bytes: number }[];
+  /** What could not be, in the words that were shown. */
+  problems: string[];
 }
 
 /** Answer of {@link SANDBOX_QUERY}. */

@@ -6,7 +6,7 @@ import { ApplicationFailure, log } from '@temporalio/workflow';
 import type { SandboxRef } from '../sandbox/hands.ts';
 import { type HandsRoute, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
-import { isGone, reason } from './failure-words.ts';
+import { isGone, reason, waitedInVain } from './failure-words.ts';
 import type { StepInput } from './reducer/step.ts';
 import type { SessionState } from './state.ts';
 
@@ -49,6 +49,7 @@ export function createSessionSandbox(
     queue === undefined ? any : { taskQueue: queue, waitMs: input.settings.machineWaitMs };
   let provisioning: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
+  let bringing: Promise<void> | undefined;
   let saving: Promise<boolean> | undefined;
 
   /** The sandbox of this session, made by the first call that needs one; calls that come together share the making. */
@@ -59,6 +60,13 @@ export function createSessionSandbox(
         provisioning = undefined;
       });
       await provisioning;
+    }
+    // What it must hold may change again while it is brought in.
+    while (lacksInputs()) {
+      bringing ??= bringIn().finally(() => {
+        bringing = undefined;
+      });
+      await bringing;
     }
     const { ref } = host.state().sandbox;
     if (!ref) throw ApplicationFailure.nonRetryable('The sandbox was lost while it was being made.');
@@ -71,8 +79,30 @@ export function createSessionSandbox(
       sessionId: host.state().session,
       generation: generation + 1,
       ...(restore ? { restore } : {}),
+      ...(host.state().inputs?.skills ? { skills: true as const } : {}),
     });
     host.dispatch({ in: 'provisioned', ...made });
+  }
+
+  function lacksInputs(): boolean {
+    const { sandbox: present, inputs } = host.state();
+    return present.ref !== undefined && inputs !== undefined && present.inputs !== inputs.rev;
+  }
+
+  /** Read-only files are in place before the first call that could look for them. */
+  async function bringIn(): Promise<void> {
+    const { sandbox: present, inputs } = host.state();
+    const { ref } = present;
+    if (!ref || !inputs) return;
+    try {
+      await sandboxWork(to(ref)).bringIn({ ref, list: inputs.list });
+    } catch (error) {
+      // Its machine is gone, and the sandbox with it: the next call gets a new one elsewhere.
+      if (ref.queue !== undefined && waitedInVain(error)) return host.dispatch({ in: 'released' });
+      // The call that comes finds out the same, and says what is lost.
+      if (!isGone(error)) throw error;
+    }
+    host.dispatch({ in: 'broughtIn', generation: ref.generation, rev: inputs.rev });
   }
 
   async function stop(ids: string[]): Promise<void> {
@@ -142,7 +172,7 @@ export function createSessionSandbox(
 
   return {
     get busy() {
-      return provisioning !== undefined || releasing !== undefined;
+      return provisioning !== undefined || bringing !== undefined || releasing !== undefined;
     },
     route: to,
     ensure: ensureSandbox,

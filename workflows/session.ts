@@ -30,6 +30,7 @@ import {
   type SessionInput,
   type SessionRequest,
 } from './contract.ts';
+import { createDeliverables } from './deliverables.ts';
 import { createDisplay } from './display.ts';
 import { MACHINE_GONE, reason, waitedInVain } from './failure-words.ts';
 import { createOutbox } from './outbox.ts';
@@ -70,6 +71,16 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     state: () => state,
     dispatch,
     idleTimer: () => obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns }),
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+  });
+  const collect = createDeliverables(input, {
+    state: () => state,
+    dispatch,
     begin: () => {
       inFlight += 1;
     },
@@ -132,9 +143,15 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       case 'idleTimer':
         timer(command.ms, { in: 'idleElapsed', turn: command.turn });
         return;
+      case 'collect':
+        background(() => collect(command));
+        return;
       case 'provision':
+        // For a person who looks: whoever needs it for work asks again, and is told what is wrong.
         background(async () => {
-          await sandbox.ensure();
+          await sandbox
+            .ensure()
+            .catch((error: unknown) => log.warn('no sandbox could be made', { reason: reason(error) }));
         });
         return;
       case 'checkpoint':

@@ -4,9 +4,9 @@
  */
 import type { BlobPart } from '../events/entry.ts';
 import { noUsage } from '../events/usage.ts';
-import type { Session, SessionStatus } from '../events/wire.ts';
+import type { Session, SessionStatus, StopDetails, StopReason } from '../events/wire.ts';
 import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
-import type { AgentPolicy, SessionAnswer, SessionInput } from './contract.ts';
+import type { AgentPolicy, SessionAnswer, SessionInput, SessionInputs } from './contract.ts';
 
 /** One tool use of the open turn, until its result is in the log. */
 export interface Call {
@@ -30,10 +30,13 @@ export interface Turn {
   /**
    * - `sampling`: a model request is out, or about to go out.
    * - `acting`: calls run. `waiting`: only people can go on; the session shows idle.
+   * - `collecting`: all is done but bringing out what was made; then the session shows idle.
    * - `backoff`: the model failed and will be asked again. `stopping`: interrupted, waiting briefly for what runs.
    */
-  phase: 'sampling' | 'acting' | 'waiting' | 'backoff' | 'stopping';
+  phase: 'sampling' | 'acting' | 'waiting' | 'collecting' | 'backoff' | 'stopping';
   calls: Call[];
+  /** While `collecting`: how the turn ends. Absent when it only waits for people. */
+  idle?: { reason: StopReason; details: StopDetails };
   /** Failed model requests in a row. */
   failures: number;
   /** Replies in a row that were cut off at the model's output limit. */
@@ -66,6 +69,8 @@ export interface Sandbox {
   generation: number;
   ref?: SandboxRef;
   checkpoint?: Checkpoint;
+  /** `inputs.rev` that this generation's sandbox holds. */
+  inputs?: number;
   /** Counts what may have changed its files: each call's start and end. */
   changes: number;
   /** `changes` when the last checkpoint was begun: equal means that there is nothing to save. */
@@ -98,6 +103,10 @@ export interface SessionState {
   /** Ids of the newest confirmed calls, so that a late duplicate is harmless. */
   confirmed: string[];
   sandbox: Sandbox;
+  /** `sandbox.changes` when its outputs were last looked at, and the list of what has been brought out. */
+  outputs?: { seen: number; list?: string };
+  /** Read-only files that the sandbox must hold before its next call. */
+  inputs?: SessionInputs;
   /** Counts turns: a timer that was set for an older idle time is stale. */
   turns: number;
   ended: null | { how: 'archived' | 'deleted'; at: number };
@@ -126,5 +135,6 @@ export function initialState(input: SessionInput, now: number): SessionState {
     sandbox: { generation: 0, changes: 0, saved: 0 },
     turns: 0,
     ended: null,
+    ...(input.inputs ? { inputs: input.inputs } : {}),
   };
 }

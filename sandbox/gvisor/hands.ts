@@ -12,6 +12,7 @@ import {
   type SandboxSpec,
   type ToolCall,
 } from '../hands.ts';
+import { placeInputs } from '../place-inputs.ts';
 import type { CallState } from '../server/protocol.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { bootId } from './host-process.ts';
@@ -110,6 +111,12 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
     },
 
     checkpoint,
+
+    listOutputs: async (ref, limits) => (await present(ref)).client.outputs(limits),
+
+    async placeInputs(ref, files, open) {
+      await placeInputs((await present(ref)).client, files, open);
+    },
 
     async release(ref) {
       await inTurn(ref.sessionId, async () => {

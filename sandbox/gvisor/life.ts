@@ -234,6 +234,7 @@ function planOf({ programs, files }: Base, spec: SandboxSpec, { id, uid, limits 
       generation: spec.generation,
       shellNote: shellNote(spec),
       awaitRestore: spec.restore !== undefined,
+      ...(spec.skills ? { skills: true as const } : {}),
     },
   };
 }

@@ -18,6 +18,8 @@ export type Command =
   | { do: 'sleep'; ms: number; request: number }
   /** Comes back as `graceOver` with the same turn number. */
   | { do: 'grace'; ms: number; turn: number }
+  /** Comes back as `collected`, and as `collectLate` when that takes longer than `waitMs`. */
+  | { do: 'collect'; turn: number; changes: number; waitMs: number }
   | { do: 'provision' }
   | { do: 'checkpoint' }
   /** Comes back as `idleElapsed` with the same turn number. */

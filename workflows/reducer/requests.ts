@@ -21,6 +21,9 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
     case 'sandbox':
       if (!draft.state.sandbox.ref) draft.commands.push({ do: 'provision' });
       return [];
+    case 'inputs':
+      if (op.inputs.rev > (draft.state.inputs?.rev ?? 0)) draft.state.inputs = op.inputs;
+      return [];
     case 'archive':
     case 'delete':
       return applyEnd(draft, op.op);
@@ -42,7 +45,8 @@ function answersCall(event: EventParams): boolean {
   return event.type === 'user.tool_confirmation' || event.type === 'user.custom_tool_result';
 }
 
-function applyEvent(draft: Draft, { event, blobs }: PreparedEvent): AcceptedEvent | undefined {
+function applyEvent(draft: Draft, prepared: PreparedEvent): AcceptedEvent | undefined {
+  const { event } = prepared;
   switch (event.type) {
     case 'user.message':
     case 'system.message': {
@@ -52,7 +56,7 @@ function applyEvent(draft: Draft, { event, blobs }: PreparedEvent): AcceptedEven
           `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.`,
         );
       }
-      const answer = inbound(draft, event, blobs, null);
+      const answer = inbound(draft, prepared, null);
       draft.state.queue.push({ seq: answer.seq, type: event.type });
       return answer;
     }
@@ -60,7 +64,7 @@ function applyEvent(draft: Draft, { event, blobs }: PreparedEvent): AcceptedEven
       if (event.session_thread_id && event.session_thread_id !== draft.state.thread) {
         throw new Refusal(`session_thread_id: no thread ${event.session_thread_id} in this session.`, 404);
       }
-      const answer = inbound(draft, event, blobs, null);
+      const answer = inbound(draft, prepared, null);
       interrupt(draft, answer.seq);
       return answer;
     }
@@ -74,7 +78,7 @@ function applyEvent(draft: Draft, { event, blobs }: PreparedEvent): AcceptedEven
         );
       }
       finish(call);
-      return inbound(draft, event, blobs, stamp(draft));
+      return inbound(draft, prepared, stamp(draft));
     }
     default:
       throw new Refusal(`type: events of type ${event.type} are not accepted by this session.`);
@@ -90,7 +94,7 @@ function confirm(draft: Draft, event: Extract<EventParams, { type: 'user.tool_co
     throw new Refusal(`tool_use_id: no call ${event.tool_use_id} is waiting for a confirmation in this session.`);
   }
   state.confirmed = [...state.confirmed, call.id].slice(-CONFIRMED_KEPT);
-  const answer = inbound(draft, event, undefined, stamp(draft));
+  const answer = inbound(draft, { event }, stamp(draft));
   if (event.result === 'allow') {
     call.state = 'ready';
     return answer;
@@ -108,14 +112,12 @@ function pendingIds(draft: Draft): string[] {
 }
 
 /** Appends an inbound event as it was sent. */
-function inbound(
-  draft: Draft,
-  event: EventParams,
-  blobs: PreparedEvent['blobs'],
-  processed_at: string | null,
-): AcceptedEvent {
+function inbound(draft: Draft, { event, blobs, files }: PreparedEvent, processed_at: string | null): AcceptedEvent {
   const id = eventIdAt(draft.state.thread, draft.state.seq);
-  const seq = appendWhole(draft, { ...event, id, processed_at } as SessionEvent, { blobs });
+  const seq = appendWhole(draft, { ...event, id, processed_at } as SessionEvent, {
+    blobs,
+    ...(files ? { private: { files } } : {}),
+  });
   return { id, seq, processed_at };
 }
 

@@ -9,6 +9,7 @@ import type { SessionState } from '../state.ts';
 import { appendResult, appendToolError, finish } from './calls.ts';
 import { type Command, type Draft, Refusal } from './draft.ts';
 import { giveUp, woke } from './failures.ts';
+import { type Collected, collected, goIdle } from './outputs.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
 import { endTurn, goOn, graceOver, sampled } from './turn.ts';
@@ -27,9 +28,13 @@ export type StepInput =
   /** The call's activity failed for good: no worker, or no answer in all the time it had. */
   | { in: 'executeFailed'; call: string; message: string; started: boolean }
   | { in: 'provisioned'; ref: SandboxRef; restored?: Checkpoint }
+  /** The sandbox of that generation holds the session's read-only files as of `rev`. */
+  | { in: 'broughtIn'; generation: number; rev: number }
   /** `changes` is the sandbox's count when the checkpoint was begun. */
   | { in: 'checkpointed'; generation: number; changes: number; checkpoint: Checkpoint | null }
   | { in: 'released' }
+  | Collected
+  | { in: 'collectLate'; turn: number }
   | { in: 'woke'; request: number }
   | { in: 'graceOver'; turn: number }
   | { in: 'idleElapsed'; turn: number }
@@ -70,10 +75,14 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
     case 'provisioned':
       state.sandbox.generation = input.ref.generation;
       state.sandbox.ref = input.ref;
+      state.sandbox.inputs = undefined;
       state.sandbox.saved = state.sandbox.changes;
       for (const call of state.turn?.calls ?? []) if (call.state === 'running') state.sandbox.changes += 1;
       // Asked for by a person, or by a turn that was interrupted meanwhile: it is let go like any other that idles.
       if (!busy(state)) draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
+      return;
+    case 'broughtIn':
+      if (state.sandbox.generation === input.generation) state.sandbox.inputs = input.rev;
       return;
     case 'checkpointed':
       if (state.sandbox.generation !== input.generation) return;
@@ -82,6 +91,12 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       return;
     case 'released':
       state.sandbox.ref = undefined;
+      return;
+    case 'collected':
+      collected(draft, input);
+      return;
+    case 'collectLate':
+      goIdle(draft, input.turn);
       return;
     case 'woke':
       woke(draft, input.request);

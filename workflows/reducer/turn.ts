@@ -5,6 +5,7 @@ import type { Call, Turn } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
 import { append, type Draft, markProcessed } from './draft.ts';
 import { modelFailed } from './failures.ts';
+import { outputsFirst } from './outputs.ts';
 import { showError, showIdle, showRunning } from './status.ts';
 
 /** Replies in a row that may be cut off at the output limit before the turn ends. */
@@ -125,6 +126,7 @@ export function goOn(draft: Draft): void {
   }
   const pending = turn.calls.filter((call) => call.state === 'ask' || call.state === 'custom');
   if (pending.length > 0) {
+    if (outputsFirst(draft)) return;
     turn.phase = 'waiting';
     // People may take days: the sandbox does not wait for them.
     if (state.sandbox.ref) draft.commands.push({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
@@ -143,9 +145,14 @@ function waitsForShell(calls: Call[], index: number): boolean {
 
 /** Ends the turn; what is queued starts the next one. */
 export function endTurn(draft: Draft, reason: StopReason, details: StopDetails = null): void {
+  if (draft.state.turn?.span) closeSpan(draft, true);
+  if (!outputsFirst(draft, { reason, details })) closeTurn(draft, reason, details);
+}
+
+/** The turn is over, and so is the wait for what it made. */
+export function closeTurn(draft: Draft, reason: StopReason, details: StopDetails): void {
   const { state, settings } = draft;
   const interrupts = state.turn?.interrupts ?? [];
-  if (state.turn?.span) closeSpan(draft, true);
   state.turn = null;
   for (const seq of interrupts) markProcessed(draft, seq);
   showIdle(draft, reason, details);
@@ -163,6 +170,8 @@ export function interrupt(draft: Draft, seq: number): void {
   if (!turn) return markProcessed(draft, seq);
   turn.interrupts.push(seq);
   if (turn.phase === 'stopping') return;
+  // Over already, but for its outputs: they follow.
+  if (turn.phase === 'collecting' && turn.idle) return closeTurn(draft, turn.idle.reason, turn.idle.details);
   for (const call of turn.calls) {
     if (call.state === 'ask' || call.state === 'custom' || call.state === 'ready') closeCall(draft, call, INTERRUPTED);
   }
