@@ -1,6 +1,7 @@
 /** The activities a session asks for, with their time limits and retries (design section 5). */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import { BRAIN_QUEUE, type BrainActivities, type HandsActivities } from './contract.ts';
+import type { SandboxRef } from '../sandbox/hands.ts';
+import { BRAIN_QUEUE, type BrainActivities, type HandsActivities, type SessionInput } from './contract.ts';
 
 /** Faults of infrastructure: asked again silently, soon, for as long as it takes. */
 const RETRY = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
@@ -29,6 +30,19 @@ export interface HandsRoute {
   taskQueue: string;
   /** ms */
   waitMs: number;
+}
+
+/** A task waits so long for a worker of its target: until a person may have started one. ms */
+const TARGET_WAIT_MS = 900_000;
+
+/** To any hands worker of the session's target; with `ref` to those that can reach that sandbox. */
+export function routeOf(
+  { handsQueue, settings }: Pick<SessionInput, 'handsQueue' | 'settings'>,
+  ref?: SandboxRef,
+): HandsRoute {
+  return ref?.queue === undefined
+    ? { taskQueue: handsQueue, waitMs: TARGET_WAIT_MS }
+    : { taskQueue: ref.queue, waitMs: settings.machineWaitMs };
 }
 
 /** @param deadlineMs - the call's own deadline. */
@@ -76,16 +90,17 @@ export function stopCalls({ taskQueue }: HandsRoute): HandsActivities['stopCalls
 }
 
 /** Bringing outputs out: the hands read and store them, then the brain makes files of them. */
-export function deliverableWork(
-  taskQueue: string,
-): Pick<HandsActivities, 'collectOutputs'> & Pick<BrainActivities, 'recordOutputs'> {
+export function deliverableWork({
+  taskQueue,
+  waitMs,
+}: HandsRoute): Pick<HandsActivities, 'collectOutputs'> & Pick<BrainActivities, 'recordOutputs'> {
   const cancellationType = ActivityCancellationType.TRY_CANCEL;
   const { collectOutputs } = proxyActivities<HandsActivities>({
     taskQueue,
     heartbeatTimeout: '10s',
     startToCloseTimeout: '10m',
     scheduleToCloseTimeout: '20m',
-    scheduleToStartTimeout: '15m',
+    scheduleToStartTimeout: waitMs,
     retry: RETRY,
     cancellationType,
   });

@@ -3,7 +3,7 @@
  * of it. One look at a time; the session shows idle after `waitMs` at the latest, and the rest goes on beside it.
  */
 import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
-import { deliverableWork } from './activities.ts';
+import { deliverableWork, routeOf } from './activities.ts';
 import type { SessionInput } from './contract.ts';
 import { isGone, reason } from './failure-words.ts';
 import type { Command } from './reducer/draft.ts';
@@ -31,7 +31,7 @@ export function createDeliverables(input: SessionInput, host: DeliverablesHost):
     const { outputs } = input.settings;
     const nothing = { in: 'collected' as const, turn, changes, problems: [] };
     if (!ref || !outputs || host.state().ended) return nothing;
-    const { collectOutputs, recordOutputs } = deliverableWork(ref.queue ?? input.handsQueue);
+    const { collectOutputs, recordOutputs } = deliverableWork(routeOf(input, ref));
     // Not from the command: an earlier look may have ended since it was given.
     const since = host.state().outputs?.list;
     try {

@@ -4,14 +4,11 @@
  */
 import { ApplicationFailure, log } from '@temporalio/workflow';
 import type { SandboxRef } from '../sandbox/hands.ts';
-import { type HandsRoute, sandboxWork, stopCalls } from './activities.ts';
+import { type HandsRoute, routeOf, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
 import { isGone, reason, waitedInVain } from './failure-words.ts';
 import type { StepInput } from './reducer/step.ts';
 import type { SessionState } from './state.ts';
-
-/** A task waits so long for a worker of its target: until a person may have started one. ms */
-const TARGET_WAIT_MS = 900_000;
 
 /** What the session's shell lends to this part of it. */
 export interface SandboxHost {
@@ -43,10 +40,7 @@ export function createSessionSandbox(
   input: Pick<SessionInput, 'handsQueue' | 'settings'>,
   host: SandboxHost,
 ): SessionSandbox {
-  const any: HandsRoute = { taskQueue: input.handsQueue, waitMs: TARGET_WAIT_MS };
-  /** To the workers that can reach it. */
-  const to = ({ queue }: SandboxRef): HandsRoute =>
-    queue === undefined ? any : { taskQueue: queue, waitMs: input.settings.machineWaitMs };
+  const to = (ref: SandboxRef): HandsRoute => routeOf(input, ref);
   let provisioning: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
   let bringing: Promise<void> | undefined;
@@ -75,7 +69,7 @@ export function createSessionSandbox(
 
   async function provision(): Promise<void> {
     const { generation, checkpoint: restore } = host.state().sandbox;
-    const made = await sandboxWork(any).provision({
+    const made = await sandboxWork(routeOf(input)).provision({
       sessionId: host.state().session,
       generation: generation + 1,
       ...(restore ? { restore } : {}),
