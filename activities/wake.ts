@@ -67,10 +67,8 @@ export function createWake(deps: WakeDeps): (input: WakeInput) => Promise<WakeRe
       for (const entry of page) recall(state, entry);
       page = await log.read(row.id, row.thread, state.seq, undefined, READ_ENTRIES);
     }
-    // Nothing of it has reached the store: it begins as it began.
-    if (state.seq === 0) return { ...base, ...(lost?.input?.initial ? { initial: lost.input.initial } : {}) };
     remember(state, row, lost);
-    return { ...base, carried: state, woken: { again: lostPosts(state, lost) } };
+    return { ...base, carried: state, woken: { again: lostRequests(state, lost) } };
   }
 
   /** The lost run cannot do it any more. */
@@ -96,9 +94,12 @@ function remember(state: SessionState, row: SessionRow, lost: LostRun | undefine
   state.answered = [...earlier, ...kept.map(({ answered }) => answered)];
 }
 
-/** Requests whose entries existed only in the lost workflow's memory: they are posted again. */
-function lostPosts(state: SessionState, lost: LostRun | undefined): SessionRequest[] {
-  return (lost?.posts ?? []).filter(({ answered }) => beyond(state, answered.answer)).map(({ request }) => request);
+/** Requests whose entries existed only in the lost workflow's memory: they are made again. */
+function lostRequests(state: SessionState, lost: LostRun | undefined): SessionRequest[] {
+  const posts = (lost?.posts ?? []).filter(({ answered }) => beyond(state, answered.answer));
+  const born = state.seq === 0 ? (lost?.input?.initial ?? []) : [];
+  const first: SessionRequest[] = born.length > 0 ? [{ id: 'initial', op: { op: 'events', events: born } }] : [];
+  return [...first, ...posts.map(({ request }) => request)];
 }
 
 function beyond(state: SessionState, answer: LostRun['posts'][number]['answered']['answer']): boolean {

@@ -6,6 +6,8 @@ import { BRAIN_QUEUE } from '../workflows/contract.ts';
 import { REFUSED, type Refused, type ServiceActivities } from '../workflows/service-contract.ts';
 import { BrainAwayError, SessionRefusedError } from './errors.ts';
 
+/** Waking reads the whole log, ms. */
+const WAKE_MS = 300_000;
 /** Temporal has so much longer than the brain, so that it is known who did not answer, ms. */
 const BEYOND_MS = 5_000;
 
@@ -23,20 +25,22 @@ export type AskBrain = <N extends keyof Requests>(
 
 /** @param timeoutMs - how long a brain may take. */
 export function askBrain(temporal: Client, timeoutMs: number): AskBrain {
-  return (name, input, together) =>
-    temporal.withDeadline(Date.now() + timeoutMs + BEYOND_MS, async () => {
+  return (name, input, together) => {
+    const ms = name === 'wake' ? Math.max(timeoutMs, WAKE_MS) : timeoutMs;
+    return temporal.withDeadline(Date.now() + ms + BEYOND_MS, async () => {
       try {
         return await temporal.workflow.execute(name, {
           workflowId: `service/${name}/${together ?? randomUUID()}`,
           taskQueue: BRAIN_QUEUE,
           args: [input],
           workflowIdConflictPolicy: together === undefined ? 'FAIL' : 'USE_EXISTING',
-          workflowExecutionTimeout: timeoutMs,
+          workflowExecutionTimeout: ms,
         });
       } catch (error) {
-        throw meaning(error, name, timeoutMs);
+        throw meaning(error, name, ms);
       }
     });
+  };
 }
 
 /** Temporal wraps what went wrong several times; one of these is what it means. */

@@ -38,7 +38,14 @@ export const getSession: ServiceActivities['getSession'] = (input) => asked.getS
 export const getEvents: ServiceActivities['getEvents'] = (input) => asked.getEvents(input);
 export const getPart: ServiceActivities['getPart'] = (input) => asked.getPart(input);
 export const prepareEvents: ServiceActivities['prepareEvents'] = (input) => asked.prepareEvents(input);
-export const wake: ServiceActivities['wake'] = (input) => asked.wake(input);
+
+/** A long log takes its time to be read. */
+const { wake: woken } = proxyActivities<ServiceActivities>({
+  taskQueue: BRAIN_QUEUE,
+  startToCloseTimeout: '5m',
+  retry,
+});
+export const wake: ServiceActivities['wake'] = (input) => woken(input);
 
 /**
  * The wait is one activity that holds no worker while it lasts (`activities/session-ends.ts`). Its worker beats for it;

@@ -254,3 +254,16 @@ describe('people', () => {
     expect(idle).toMatchObject({ stop_reason: { type: 'end_turn' } });
   });
 });
+
+test('without a brain says so in time, and the same call works once there is one', async () => {
+  const hasty = createLonghand(stack.temporalClient, { timeoutMs: 2_000 });
+  await stack.brain.kill();
+  const key = { idempotencyKey: 'made without a brain' };
+  await expect(hasty.startSession(params, key)).rejects.toMatchObject({
+    name: 'BrainAwayError',
+    message: expect.stringContaining('longhand brain'),
+  });
+  await stack.brain.start();
+  const { id } = await longhand.startSession(params, key);
+  expect((await longhand.getSession(id)).status).toBe('idle');
+}, 60_000);
