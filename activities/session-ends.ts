@@ -1,36 +1,26 @@
 /**
  * Waiting for the end of a session's turn, which may take days. An activity that sat there would hold a slot of the
- * brain for as long, and a hundred of them would keep the brain from its work. So it gives its slot up at once
- * (`CompleteAsyncError`), and this room, one per brain, watches all sessions together, beats for them, and completes
- * them. When the brain ends or dies, another one takes each wait up again: its outcome depends on the log alone.
+ * brain for as long, and a few hundred of them would keep the brain from its work. So it gives its slot up at once
+ * (`CompleteAsyncError`), and this room, one per brain, watches all sessions together, beats for their waits, and
+ * completes them. When the brain ends or dies, another one takes each wait up again: its outcome depends on the log
+ * alone.
  */
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { ActivityCancelledError, ActivityNotFoundError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Pool } from 'pg';
 import type { Bus } from '../events/bus.ts';
-import type { EventOf } from '../events/wire.ts';
-import type { Blobs } from '../store/blobs/blobs.ts';
-import { internalize } from '../store/blobs/parts.ts';
-import type { Queries } from '../store/database.ts';
-import { listEventEntries } from '../store/session-events.ts';
-import { findSessionRow, type SessionRow } from '../store/sessions.ts';
+import { sessionHeads } from '../store/sessions.ts';
 import type { AwaitSessionInput, RunSessionResult } from '../workflows/service-contract.ts';
+import { type EndOfDeps, endOf } from './end-of-turn.ts';
 
-/** All sessions are looked at so often, in case a nudge was lost, ms. */
+/** All sessions are looked at so often, in case a nudge was lost, ms. One query for all of them. */
 const LOOK_MS = 1_000;
 /** A third of the heartbeat timeout. */
 const BEAT_MS = 10_000;
-/** Text of a result, characters. */
-const MAX_TEXT = 256 * 1024;
-const READ_ENDS = 100;
 
-export interface SessionEndsDeps {
+export interface SessionEndsDeps extends EndOfDeps {
   temporal: Pick<Client, 'activity'>;
-  pool: Pool;
-  orm: Queries;
   bus: Bus;
-  blobs: Pick<Blobs, 'get'>;
   onError(error: Error): void;
 }
 
@@ -45,116 +35,142 @@ interface Wait {
   token: Uint8Array;
   input: AwaitSessionInput;
   beatAt: number;
-  /** A look is under way; another one is wanted after it. */
-  looking: boolean;
-  again: boolean;
-  /** Entries up to here are no end. */
+  /** No entry up to here is its end. */
   after: number;
-  unsubscribe?: () => void;
+}
+
+/** A session, and who waits for its end. */
+interface Watch {
+  waits: Set<Wait>;
+  /** Its log's head when it was looked at last; undefined: the session is no more. */
+  head: number | undefined;
+  looking: boolean;
+  /** Something has happened during the look. */
+  again: boolean;
+  unsubscribe: () => void;
 }
 
 export function createSessionEnds(deps: SessionEndsDeps): SessionEnds {
   const { temporal, bus } = deps;
-  const waits = new Set<Wait>();
-  const timer = setInterval(() => {
-    for (const wait of waits) void look(wait);
-  }, LOOK_MS);
+  const watches = new Map<string, Watch>();
+  let closed = false;
+  let sweeping = false;
+  const timer = setInterval(() => void sweep(), LOOK_MS);
   timer.unref();
 
-  async function look(wait: Wait): Promise<void> {
-    if (wait.looking) {
-      wait.again = true;
-      return;
-    }
-    wait.looking = true;
+  async function sweep(): Promise<void> {
+    if (sweeping || watches.size === 0) return;
+    sweeping = true;
     try {
-      do {
-        wait.again = false;
-        const result = await endOf(deps, wait);
-        if (!waits.has(wait)) return;
-        if (result) {
-          await temporal.activity.complete(wait.token, result);
-          return forget(wait);
-        }
-        await beat(wait);
-      } while (wait.again);
+      const heads = await sessionHeads(deps.pool, [...watches.keys()]);
+      for (const [session, watch] of watches) if (heads.get(session) !== watch.head) void look(session, watch);
+      await beat();
     } catch (error) {
-      // Nobody waits any more: the workflow was cancelled, or another brain has the wait.
-      if (error instanceof ActivityNotFoundError || error instanceof ActivityCancelledError) forget(wait);
-      // The database or Temporal is away: the next look may find them, or the wait times out and is taken up elsewhere.
-      else deps.onError(error instanceof Error ? error : new Error(String(error)));
+      report(error);
     } finally {
-      wait.looking = false;
+      sweeping = false;
     }
   }
 
-  async function beat(wait: Wait): Promise<void> {
-    if (Date.now() - wait.beatAt < BEAT_MS) return;
-    wait.beatAt = Date.now();
-    await temporal.activity.heartbeat(wait.token);
+  async function beat(): Promise<void> {
+    const due = [...watches].flatMap(([session, { waits }]) =>
+      [...waits].flatMap((wait) => (Date.now() - wait.beatAt >= BEAT_MS ? [{ session, wait }] : [])),
+    );
+    const beats = due.map(async ({ session, wait }) => {
+      wait.beatAt = Date.now();
+      await tell(session, wait, () => temporal.activity.heartbeat(wait.token));
+    });
+    await Promise.all(beats);
   }
 
-  function forget(wait: Wait): void {
-    waits.delete(wait);
-    wait.unsubscribe?.();
+  /** One look at a session at a time, and another one after it when something has happened meanwhile. */
+  async function look(session: string, watch: Watch): Promise<void> {
+    watch.again = true;
+    if (watch.looking) return;
+    watch.looking = true;
+    try {
+      while (watch.again) {
+        watch.again = false;
+        const head = (await sessionHeads(deps.pool, [session])).get(session);
+        for (const wait of [...watch.waits]) {
+          const result = await endOf(deps, wait.input, wait.after);
+          if (result) await tell(session, wait, () => complete(session, wait, result));
+          else wait.after = Math.max(wait.after, head ?? -1);
+        }
+        watch.head = head;
+      }
+    } catch (error) {
+      report(error);
+    } finally {
+      watch.looking = false;
+    }
+  }
+
+  async function complete(session: string, wait: Wait, result: RunSessionResult): Promise<void> {
+    if (!watches.get(session)?.waits.has(wait)) return;
+    await temporal.activity.complete(wait.token, result);
+    forget(session, wait);
+  }
+
+  /** Whoever does not wait any more (cancelled, or taken up by another brain) is forgotten. */
+  async function tell(session: string, wait: Wait, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!(error instanceof ActivityNotFoundError || error instanceof ActivityCancelledError)) throw error;
+      forget(session, wait);
+    }
+  }
+
+  function forget(session: string, wait: Wait): void {
+    const watch = watches.get(session);
+    if (!watch?.waits.delete(wait) || watch.waits.size > 0) return;
+    watches.delete(session);
+    watch.unsubscribe();
+  }
+
+  /** Database or Temporal are away: a later look may find them, or the waits time out and are taken up elsewhere. */
+  function report(error: unknown): void {
+    deps.onError(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  function watchOf(session: string): Watch {
+    const present = watches.get(session);
+    if (present) return present;
+    const watch: Watch = { waits: new Set(), head: -1, looking: false, again: false, unsubscribe: () => undefined };
+    watches.set(session, watch);
+    bus
+      .subscribe(session, () => void look(session, watch))
+      .then((unsubscribe) => {
+        watch.unsubscribe = unsubscribe;
+        if (watches.get(session) !== watch) unsubscribe();
+      }, report);
+    return watch;
   }
 
   return {
     async awaitEnd(input) {
-      const at = { token: Context.current().info.taskToken, beatAt: Date.now() };
-      const wait: Wait = { ...at, input, looking: false, again: false, after: input.after ?? -1 };
-      const result = await endOf(deps, wait);
+      const { session_id: session, after = -1 } = input;
+      const result = await endOf(deps, input, after);
       if (result) return result;
-      wait.unsubscribe = await bus.subscribe(input.session_id, () => void look(wait));
-      waits.add(wait);
+      if (closed) throw over();
+      const watch = watchOf(session);
+      watch.waits.add({ token: Context.current().info.taskToken, input, beatAt: Date.now(), after });
+      // What happened since the look above has gone by this watch.
+      void look(session, watch);
       throw new CompleteAsyncError();
     },
 
     async close() {
+      closed = true;
       clearInterval(timer);
-      const left = [...waits];
-      for (const wait of left) forget(wait);
-      const over = ApplicationFailure.retryable('This brain ends; another one goes on waiting.', 'WorkerEnds');
-      await Promise.allSettled(left.map(({ token }) => temporal.activity.fail(token, over)));
+      const left = [...watches].flatMap(([session, { waits }]) => [...waits].map((wait) => ({ session, wait })));
+      for (const { session, wait } of left) forget(session, wait);
+      await Promise.allSettled(left.map(({ wait }) => temporal.activity.fail(wait.token, over())));
     },
   };
 }
 
-/** The end that a wait is for, when the log has it. */
-async function endOf(deps: SessionEndsDeps, wait: Wait): Promise<RunSessionResult | undefined> {
-  const { session_id, requires_action = 'wait' } = wait.input;
-  const row = await findSessionRow(deps.orm, session_id);
-  // Its caller has started it or names it: what is not there any more was deleted.
-  if (!row) return { session_id, status: 'deleted', stop_reason: null, text: null, seq: -1 };
-  for (;;) {
-    const ends = await listEventEntries(deps.pool, session_id, row.thread, {
-      order: 'asc',
-      limit: READ_ENDS,
-      after: wait.after,
-      types: ['session.status_idle', 'session.status_terminated'],
-    });
-    for (const { seq, event } of ends) {
-      const stop_reason = event.type === 'session.status_idle' ? event.stop_reason : null;
-      if (stop_reason?.type === 'requires_action' && requires_action === 'wait') {
-        wait.after = seq;
-        continue;
-      }
-      const status = stop_reason ? 'idle' : 'terminated';
-      return { session_id, status, stop_reason, ...(await lastText(deps, row, seq)), seq };
-    }
-    if (ends.length < READ_ENDS) return undefined;
-  }
-}
-
-async function lastText(
-  { pool, blobs }: SessionEndsDeps,
-  row: SessionRow,
-  before: number,
-): Promise<Pick<RunSessionResult, 'text' | 'text_cut'>> {
-  const query = { order: 'desc', limit: 1, after: before, types: ['agent.message'] } as const;
-  const [last] = await listEventEntries(pool, row.id, row.thread, { ...query, types: [...query.types] });
-  if (!last) return { text: null };
-  const { content } = (await internalize(row.id, last, blobs)).event as EventOf<'agent.message'>;
-  const text = content.map((block) => (block.type === 'text' ? block.text : '')).join('');
-  return text.length > MAX_TEXT ? { text: text.slice(0, MAX_TEXT), text_cut: true } : { text };
+function over(): ApplicationFailure {
+  return ApplicationFailure.retryable('This brain ends; another one goes on waiting.', 'WorkerEnds');
 }

@@ -1,5 +1,6 @@
 /** Session rows and the agent snapshots of each session. Status, usage and the like are written by the log store. */
 import { and, asc, desc, eq, inArray, isNull, lt, max, ne, type SQL, sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
 import type { SessionAgent, SessionStatus } from '../events/wire.ts';
 import type { Queries } from './database.ts';
 import { after, type Order, type Position, type TimeRange, within } from './pages.ts';
@@ -41,6 +42,16 @@ export async function findSession(db: Queries, workspaceId: string, id: string):
 export async function findSessionRow(db: Queries, id: string): Promise<SessionRow | undefined> {
   const [row] = await db.select().from(sessions).where(eq(sessions.id, id));
   return row;
+}
+
+/** How far the log of each session's primary thread is stored; sessions that are no more are missing. */
+export async function sessionHeads(pool: Pool, ids: string[]): Promise<Map<string, number>> {
+  const found = await pool.query<{ id: string; head: string }>(
+    `select s.id, coalesce(h.head, -1) as head from sessions s
+       left join log_heads h on h.session_id = s.id and h.thread = s.thread where s.id = any($1)`,
+    [ids],
+  );
+  return new Map(found.rows.map((row) => [row.id, Number(row.head)]));
 }
 
 /** Temporal has the workflow now. */
