@@ -4,6 +4,7 @@
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
+import type { Presence } from '../store/presence.ts';
 import { agentRoutes } from './agents.ts';
 import { apiVersion, authentication } from './auth.ts';
 import { type ApiDeps, type Env, makeId } from './context.ts';
@@ -23,6 +24,8 @@ import { threadRoutes } from './threads.ts';
 export interface ApiOptions {
   /** Refuse Host headers that name no local address. */
   loopback: boolean;
+  /** Of the serving process, among others over the same database; without it, it is alone. */
+  presence?: Presence;
   /** Shared with whoever serves the app; made here otherwise. */
   parts?: SessionParts;
 }
@@ -46,7 +49,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
   if (deps.settings.allowedOrigins.length > 0) app.use(crossOrigin(deps.settings.allowedOrigins));
   app.get('/healthz', healthRoute(deps));
   app.use('/v1/*', authentication(deps), apiVersion());
-  mount(app, deps, createOnce(deps), [
+  mount(app, deps, createOnce(deps, options.presence), [
     ...agentRoutes(),
     ...environmentRoutes(),
     ...sessionRoutes(parts),

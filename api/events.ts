@@ -114,8 +114,9 @@ async function send(
   const prepared = await prepareEvents(row.id, events, deps.blobs);
   const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
   if (!answer.ok) throw refusal(answer);
-  parts.accepted.note(row.id, Math.max(...answer.events.map((event) => event.seq), -1));
-  return { data: await asStored(parts, row, events, answer.events) };
+  const seq = Math.max(...answer.events.map((event) => event.seq), -1);
+  await parts.accepted.note(row, seq);
+  return { data: await asStored(parts, { ...row, acceptedSeq: seq }, events, answer.events) };
 }
 
 /** The events as the log has them, without reading it: the answer of a post holds ids and stamps, not content. */
@@ -129,7 +130,7 @@ async function asStored(
     return accepted.map(({ id, processed_at }, index) => ({ ...sent[index], id, processed_at }));
   }
   // A confirmation that was a duplicate has no entry; which one it was, the log knows.
-  await parts.accepted.stored(row.id, row.thread);
+  await parts.accepted.stored(row);
   const stored: unknown[] = [];
   for (const { seq } of accepted) {
     const [entry] = await parts.deps.logStore.read(row.id, row.thread, seq, seq, 1);
@@ -148,7 +149,7 @@ export async function listEvents(
   const { database, blobs } = parts.deps;
   const list = `events ${thread}`;
   const after = numberPosition(decodeCursor(query.page, list, query.order));
-  await parts.accepted.stored(row.id, thread);
+  await parts.accepted.stored(row);
   const asked: EventQuery = {
     order: query.order,
     limit: query.limit + 1,

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
+import { createPresence } from '../store/presence.ts';
 import { createApi } from './app.ts';
 import type { ApiDeps } from './context.ts';
 import { loggable } from './errors.ts';
@@ -33,7 +34,8 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const { host, port } = address;
   checkBindAddress(host, deps.settings.explicitKey);
   const parts = createSessionParts(deps);
-  const app = createApi(deps, { loopback: isLoopback(host), parts });
+  const presence = createPresence(deps.database.pool);
+  const app = createApi(deps, { loopback: isLoopback(host), parts, presence });
   const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: LIMITS });
   if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
@@ -63,6 +65,7 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     await closed;
     clearTimeout(cut);
     clearInterval(idle);
+    await presence.close();
   };
   const { port: actual } = server.address() as AddressInfo;
   return {

@@ -38,8 +38,6 @@ export async function createSession(parts: SessionParts, request: CreateRequest)
   const row =
     (await findSession(deps.database.orm, caller.workspaceId, sessionId)) ?? (await makeRow(request, sessionId));
   if (row.phase === 'creating') await parts.life.start(row);
-  const initial = (row.startInput as SessionInput | null)?.initial;
-  if (initial && initial.length > 0) parts.accepted.note(sessionId, initial.length - 1);
   const [session] = await parts.toWire([row]);
   if (!session) throw new ApiError(500, 'api_error', `Session ${sessionId} lost its agent.`);
   return session;
@@ -63,6 +61,7 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
     phase: 'creating',
     status: running ? 'running' : 'idle',
     rowSeq: -1,
+    acceptedSeq: (startInput.initial?.length ?? 0) - 1,
     title: body.title ?? null,
     metadata: body.metadata ?? {},
     agentId: agent.id,
