@@ -28,12 +28,15 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
 }
 
 function applyEvents(draft: Draft, events: PreparedEvent[]): AcceptedEvent[] {
+  let answered = false;
   const accepted = events.flatMap((prepared) => {
     const answer = applyEvent(draft, prepared);
+    // A confirmation that came twice answers nothing.
+    answered ||= answer !== undefined && answersCall(prepared.event);
     return answer ? [answer] : [];
   });
   // Only now: what arrives together is taken in together.
-  if (draft.state.turn?.phase === 'waiting' && events.some((prepared) => answersCall(prepared.event))) goOn(draft);
+  if (draft.state.turn?.phase === 'waiting' && answered) goOn(draft);
   startTurn(draft);
   return accepted;
 }
