@@ -8,6 +8,7 @@ import type { Presence } from '../store/presence.ts';
 import { agentRoutes } from './agents.ts';
 import { apiVersion, authentication } from './auth.ts';
 import { type ApiDeps, type Env, makeId } from './context.ts';
+import { describeApi } from './describe.ts';
 import { environmentRoutes } from './environments.ts';
 import { ApiError, ensureApiError, errorBody, loggable } from './errors.ts';
 import { eventRoutes } from './events.ts';
@@ -39,6 +40,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     const error = ensureApiError(thrown);
     if (error.status >= 500)
       deps.log.error({ err: loggable(thrown), request_id: c.get('requestId') }, 'request failed');
+    if (error.allow !== undefined) c.header('allow', error.allow);
     if (error.retry !== undefined) c.header('x-should-retry', String(error.retry));
     return c.json(errorBody(error, c.get('requestId')), error.status);
   });
@@ -58,13 +60,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     ...threadRoutes(parts),
     ...modelRoutes(),
   ]);
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
-  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
-    type: 'apiKey',
-    in: 'header',
-    name: 'x-api-key',
-  });
-  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Longhand', version: '0.1.0' } });
+  app.doc31('/openapi.json', describeApi(app));
   return app;
 }
 

@@ -10,6 +10,7 @@ import { createdAtBounds, limit, order, page, repeated, timeRange } from './comm
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, numberPosition } from './cursor.ts';
 import { invalid } from './errors.ts';
+import { eventPage, sentEvents } from './event-objects.ts';
 import { checkEvents, sendBody } from './event-params.ts';
 import { prepareEvents } from './prepared.ts';
 import { type Route, route } from './route.ts';
@@ -72,8 +73,6 @@ export const listQuery = z.strictObject({
   types: repeated(z.enum(EVENT_TYPES)).optional(),
   ...createdAtBounds,
 });
-export const eventObject = z.looseObject({ id: z.string(), type: z.string() }).openapi('SessionEvent');
-export const eventPage = z.object({ data: z.array(eventObject), next_page: z.string().nullable() });
 
 export function eventRoutes(parts: SessionParts): Route[] {
   return [
@@ -82,7 +81,8 @@ export function eventRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions/{session_id}/events',
       summary: 'Send events to a session; answered once they are in its log',
       body: sendBody,
-      response: z.object({ data: z.array(eventObject) }),
+      example: { events: [{ type: 'user.message', content: [{ type: 'text', text: 'And now as a chart.' }] }] },
+      response: sentEvents,
       once: 'effects',
       handle: (request) => send(parts, request),
     }),

@@ -25,7 +25,8 @@ export interface Answer {
   body: string;
 }
 
-const MAX_KEY = 255;
+/** Longest `Idempotency-Key`. */
+export const MAX_KEY = 255;
 
 /**
  * @param presence - tells other apis over the same database which requests this one is busy with.

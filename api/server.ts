@@ -1,6 +1,7 @@
 /** The API as a listening server, with its limits and its housekeeping. */
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
 import { createPresence } from '../store/presence.ts';
 import { createApi } from './app.ts';
@@ -8,9 +9,12 @@ import type { ApiDeps } from './context.ts';
 import { loggable } from './errors.ts';
 import { checkBindAddress, isLoopback } from './safety.ts';
 import { createSessionParts } from './session-parts.ts';
+import { answerExpectation, answerUnreadable, answerWireErrors } from './wire-errors.ts';
 
 const LIMITS = {
   maxHeaderSize: 32 * 1024,
+  /** Its lack is answered by us, in the form of all other errors. */
+  requireHostHeader: false,
   /** A client has so long to send its headers, and its whole request. */
   headersTimeout: 20_000,
   requestTimeout: 300_000,
@@ -36,8 +40,14 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const parts = createSessionParts(deps);
   const presence = createPresence(deps.database.pool);
   const app = createApi(deps, { loopback: isLoopback(host), parts, presence });
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: LIMITS });
-  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: answerUnreadable(deps),
+  });
+  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
+  server.on('clientError', answerWireErrors(deps));
+  server.on('checkExpectation', answerExpectation(deps));
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const used = error.code === 'EADDRINUSE';
@@ -59,9 +69,9 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     clearInterval(timer);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const stream of parts.streams) stream.end();
-    const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
     // A connection is idle only once its answer has gone out.
-    const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), IDLE_LOOK_MS);
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
     await closed;
     clearTimeout(cut);
     clearInterval(idle);

@@ -16,7 +16,7 @@ import { prepareEvents } from './prepared.ts';
 import { resolveSessionAgent, sessionAgentParams } from './session-agent.ts';
 import type { SessionParts } from './session-parts.ts';
 
-export const title = text().max(1000).nullable().optional();
+export const title = text(0, 1000).nullable().optional();
 /** What sessions cannot have yet: any value but the empty one is refused with its name. */
 const notYetList = z.array(z.unknown()).nullable().optional();
 
