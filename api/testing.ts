@@ -50,7 +50,7 @@ export interface Reply {
 export interface UseApiOptions {
   /**
    * With Temporal and a brain, without hands. The model answers "Done."; it takes 3 s for what holds the word "slowly",
-   * and calls bash twice when told to "use bash".
+   * calls bash twice when told to "use bash", and `look_up` when told to "look it up".
    */
   temporal?: boolean;
   settings?: Partial<ApiSettings>;
@@ -99,6 +99,7 @@ async function withTemporal(undo: (() => Promise<unknown>)[]): Promise<Below> {
       when: 'use bash',
       steps: [{ tools: [{ bash: { command: 'ls' } }, { bash: { command: 'pwd' } }] }, { text: 'Done.' }],
     },
+    { when: 'look it up', steps: [{ tools: [{ look_up: { q: 1 } }] }, { text: 'Thanks.' }] },
   ];
   const stack = await startStack({ script: { rehearsal: 'Routes', turns, fallback: { text: 'Done.' } } });
   undo.push(() => stack.stop());
