@@ -10,7 +10,10 @@ const MAX_EVENTS = 500;
 const MAX_INITIAL_EVENTS = 50;
 
 const base64 = z.string().min(1).refine(isBase64, 'Input is not valid base64');
-const httpUrl = z.url({ protocol: /^https?$/ }).max(4096);
+const httpUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(4096)
+  .regex(/^https?:\/\//i, 'Input is not an http(s) URL');
 const fileSource = z.strictObject({ type: z.literal('file'), file_id: id });
 const urlSource = z.strictObject({ type: z.literal('url'), url: httpUrl });
 
@@ -42,25 +45,28 @@ const searchResult = z.strictObject({
   content: z.array(textBlock).min(1),
   citations: z.strictObject({ enabled: z.boolean() }),
 });
-const resultContent = z
+export const resultContent = z
   .array(z.discriminatedUnion('type', [textBlock, imageBlock, documentBlock, searchResult]))
   .max(1000);
 
-const userMessage = z.strictObject({
+export const userMessage = z.strictObject({
   type: z.literal('user.message'),
   content: z
     .array(z.discriminatedUnion('type', [saidText, imageBlock, documentBlock]))
     .min(1)
     .max(1000),
 });
-const interrupt = z.strictObject({ type: z.literal('user.interrupt'), session_thread_id: id.nullable().optional() });
-const confirmation = z.strictObject({
+export const interrupt = z.strictObject({
+  type: z.literal('user.interrupt'),
+  session_thread_id: id.nullable().optional(),
+});
+export const confirmation = z.strictObject({
   type: z.literal('user.tool_confirmation'),
   tool_use_id: id,
   result: z.enum(['allow', 'deny']),
   deny_message: z.string().max(10_000).nullable().optional(),
 });
-const customToolResult = z.strictObject({
+export const customToolResult = z.strictObject({
   type: z.literal('user.custom_tool_result'),
   custom_tool_use_id: id,
   content: resultContent.optional(),
@@ -81,7 +87,7 @@ const defineOutcome = z.strictObject({
   ]),
   max_iterations: z.int().min(1).max(20).nullable().optional(),
 });
-const systemMessage = z.strictObject({
+export const systemMessage = z.strictObject({
   type: z.literal('system.message'),
   content: z.array(saidText).min(1).max(1000),
 });

@@ -11,6 +11,7 @@ import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, numberPosition } from './cursor.ts';
 import { invalid } from './errors.ts';
 import { takeEventFiles, withFiles } from './event-files.ts';
+import { eventPage, sentEvents } from './event-objects.ts';
 import { checkEvents, sendBody } from './event-params.ts';
 import { prepareEvents } from './prepared.ts';
 import { type Route, route } from './route.ts';
@@ -73,8 +74,6 @@ export const listQuery = z.strictObject({
   types: repeated(z.enum(EVENT_TYPES)).optional(),
   ...createdAtBounds,
 });
-export const eventObject = z.looseObject({ id: z.string(), type: z.string() }).openapi('SessionEvent');
-export const eventPage = z.object({ data: z.array(eventObject), next_page: z.string().nullable() });
 
 export function eventRoutes(parts: SessionParts): Route[] {
   return [
@@ -83,7 +82,8 @@ export function eventRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions/{session_id}/events',
       summary: 'Send events to a session; answered once they are in its log',
       body: sendBody,
-      response: z.object({ data: z.array(eventObject) }),
+      example: { events: [{ type: 'user.message', content: [{ type: 'text', text: 'And now as a chart.' }] }] },
+      response: sentEvents,
       once: 'effects',
       handle: (request) => send(parts, request),
     }),
@@ -111,8 +111,9 @@ async function send(
   const prepared = await prepareForSession(parts, row, events);
   const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
   if (!answer.ok) throw refusal(answer);
-  parts.accepted.note(row.id, Math.max(...answer.events.map((event) => event.seq), -1));
-  return { data: await asStored(parts, row, events, answer.events) };
+  const seq = Math.max(...answer.events.map((event) => event.seq), -1);
+  await parts.accepted.note(row, seq);
+  return { data: await asStored(parts, { ...row, acceptedSeq: seq }, events, answer.events) };
 }
 
 /** Checks what is sent to a session by all rules that need no knowledge of its state, and stores its large parts. */
@@ -141,7 +142,7 @@ async function asStored(
     return accepted.map(({ id, processed_at }, index) => ({ ...sent[index], id, processed_at }));
   }
   // A confirmation that was a duplicate has no entry; which one it was, the log knows.
-  await parts.accepted.stored(row.id, row.thread);
+  await parts.accepted.stored(row);
   const stored: unknown[] = [];
   for (const { seq } of accepted) {
     const [entry] = await parts.deps.logStore.read(row.id, row.thread, seq, seq, 1);
@@ -160,7 +161,7 @@ export async function listEvents(
   const { database, blobs } = parts.deps;
   const list = `events ${thread}`;
   const after = numberPosition(decodeCursor(query.page, list, query.order));
-  await parts.accepted.stored(row.id, thread);
+  await parts.accepted.stored(row);
   const asked: EventQuery = {
     order: query.order,
     limit: query.limit + 1,

@@ -13,14 +13,13 @@ import { limit, page } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
 import { invalid, notFound } from './errors.ts';
-import { toResource } from './resource-object.ts';
+import { resourceObject, toResource } from './resource-object.ts';
 import { type Route, route } from './route.ts';
 import { fileResource, MAX_RESOURCES, takeResources } from './session-inputs.ts';
 import type { SessionParts } from './session-parts.ts';
 import { changeInputs, tellInputs } from './tell-inputs.ts';
 
 const MOST = 1_000;
-const resourceObject = z.looseObject({ id: z.string(), type: z.string() }).openapi('SessionResource');
 
 export function resourceRoutes(parts: SessionParts): Route[] {
   return [

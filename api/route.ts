@@ -1,8 +1,9 @@
 /** One declaration per endpoint: it is registered with Hono, described in `/openapi.json`, checked, and answered. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
+import type { Context, Handler } from 'hono';
 import { id, readQuery } from './common.ts';
 import type { ApiDeps, Env, Request } from './context.ts';
+import { describeRoute } from './describe.ts';
 import { dryRun, dryRunQuery, isDryRun } from './dry-run.ts';
 import { ApiError, notFound } from './errors.ts';
 import { parseBody, readBody } from './json.ts';
@@ -25,7 +26,11 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   body?: Body;
   /** The body is multipart/form-data: `body` describes its fields, and its files are stored before `handle` runs. */
   form?: FormSpec;
+  /** A body as a client may send it, for `/openapi.json`. */
+  example?: z.input<Body>;
   response: z.ZodType;
+  /** It may be refused with 409: something has changed meanwhile. */
+  conflicts?: true;
   /** Content type of the answer when it is not JSON. */
   streams?: 'text/event-stream' | 'application/octet-stream' | 'application/zip';
   /** Demanded of everything that changes something. */
@@ -47,10 +52,13 @@ export function mount(
   once: ReturnType<typeof createOnce>,
   routes: Route[],
 ): void {
+  const methods = new Map<string, string[]>();
   for (const spec of routes) {
-    const { method, path } = spec;
-    describe(app, spec);
-    app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+    const method = spec.method.toUpperCase();
+    const path = spec.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    methods.set(path, [...(methods.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])]);
+    describeRoute(app, { ...spec, query: queryOf(spec) });
+    app.on(method, path, async (c) => {
       // An upload takes as long as its client's line is slow; it has limits of its own.
       const area = c.get('caller').workspaceId;
       const form =
@@ -63,6 +71,15 @@ export function mount(
       return answer instanceof Response ? answer : c.body(answer, 200, { 'content-type': 'application/json' });
     });
   }
+  for (const [path, known] of methods) app.all(path, refuseMethod(known.join(', ')));
+}
+
+/** RFC 9110, 15.5.6: the path is known, the method is not one of its own. */
+function refuseMethod(allow: string): Handler<Env> {
+  return function refuseMethod(c) {
+    const message = `${c.req.method} is not a method of ${c.req.path}; it has ${allow}.`;
+    throw new ApiError(405, 'invalid_request_error', message, { allow });
+  };
 }
 
 async function answerOf(
@@ -109,39 +126,4 @@ async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function queryDescription(query: z.ZodType): { query?: z.ZodObject } {
-  return query instanceof z.ZodObject && query !== noFields ? { query } : {};
-}
-
-function describe(app: OpenAPIHono<Env>, spec: Route): void {
-  const names = [...spec.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-  const error = z.looseObject({ type: z.literal('error') }).openapi('Error');
-  app.openAPIRegistry.registerPath({
-    method: spec.method,
-    path: spec.path,
-    summary: spec.summary,
-    tags: [spec.path.split('/')[2] ?? ''],
-    security: [{ bearer: [] }, { apiKey: [] }],
-    request: {
-      params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))),
-      ...queryDescription(queryOf(spec)),
-      ...(spec.body ? { body: { content: bodyContent(spec, spec.body) } } : {}),
-    },
-    responses: {
-      200: { description: 'Success', content: { [spec.streams ?? 'application/json']: { schema: spec.response } } },
-      default: { description: 'Error', content: { 'application/json': { schema: error } } },
-    },
-  });
-}
-
-function bodyContent(spec: Route, body: z.ZodType) {
-  if (!spec.form) return { 'application/json': { schema: body } };
-  const file = z.any().openapi({ type: 'string', format: 'binary' });
-  const files = Object.fromEntries(
-    spec.form.files.map((name) => [name, spec.form?.maxFiles === 1 ? file : z.array(file)]),
-  );
-  const fields = body instanceof z.ZodObject ? body.extend(files) : body;
-  return { 'multipart/form-data': { schema: fields } };
 }

@@ -1,8 +1,9 @@
 /** The API as a listening server, with its limits and its housekeeping. */
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
+import { createPresence } from '../store/presence.ts';
 import { createApi } from './app.ts';
 import type { ApiDeps } from './context.ts';
 import { loggable } from './errors.ts';
@@ -10,9 +11,12 @@ import { createFileSweep } from './file-sweep.ts';
 import { checkBindAddress, isLoopback } from './safety.ts';
 import { createSessionParts } from './session-parts.ts';
 import { tellUntold } from './tell-inputs.ts';
+import { answerExpectation, answerUnreadable, answerWireErrors } from './wire-errors.ts';
 
 const LIMITS = {
   maxHeaderSize: 32 * 1024,
+  /** Its lack is answered by us, in the form of all other errors. */
+  requireHostHeader: false,
   /** A client has so long to send its headers, and its whole request. */
   headersTimeout: 20_000,
   /** Of uploads; `limitReception` holds every other request to less. */
@@ -42,10 +46,17 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const { host, port } = address;
   checkBindAddress(host, deps.settings.explicitKey);
   const parts = createSessionParts(deps);
-  const app = createApi(deps, { loopback: isLoopback(host), parts });
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: LIMITS });
+  const presence = createPresence(deps.database.pool);
+  const app = createApi(deps, { loopback: isLoopback(host), parts, presence });
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: answerUnreadable(deps),
+  });
+  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
+  server.on('clientError', answerWireErrors(deps));
+  server.on('checkExpectation', answerExpectation(deps));
   server.on('request', limitReception);
-  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const used = error.code === 'EADDRINUSE';
@@ -70,12 +81,13 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     clearInterval(timer);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const stream of parts.streams) stream.end(COME_BACK);
-    const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
     // A connection is idle only once its answer has gone out.
-    const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), IDLE_LOOK_MS);
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
     await closed;
     clearTimeout(cut);
     clearInterval(idle);
+    await presence.close();
   };
   const { port: actual } = server.address() as AddressInfo;
   return {

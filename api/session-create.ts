@@ -22,7 +22,7 @@ import { type ResourceRows, resourceList, storeInputs, takeResources } from './s
 import type { SessionParts } from './session-parts.ts';
 import { takeSkills } from './session-skills.ts';
 
-export const title = text().max(1000).nullable().optional();
+export const title = text(0, 1000).nullable().optional();
 /** What sessions cannot have yet: any value but the empty one is refused with its name. */
 const notYetList = z.array(z.unknown()).nullable().optional();
 
@@ -56,8 +56,6 @@ export async function ensureSession(parts: SessionParts, request: CreateRequest)
   const row =
     (await findSession(deps.database.orm, caller.workspaceId, sessionId)) ?? (await makeRow(request, sessionId));
   if (row.phase === 'creating') await parts.life.start(row);
-  const initial = (row.startInput as SessionInput | null)?.initial;
-  if (initial && initial.length > 0) parts.accepted.note(sessionId, initial.length - 1);
   return row;
 }
 
@@ -83,6 +81,7 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
     phase: 'creating',
     status: running ? 'running' : 'idle',
     rowSeq: -1,
+    acceptedSeq: (startInput.initial?.length ?? 0) - 1,
     title: body.title ?? null,
     metadata: body.metadata ?? {},
     agentId: agent.id,

@@ -17,17 +17,17 @@ export interface SessionParts {
   streams: Set<Pick<Frames, 'end'>>;
   /** The caller's session, whole: a half-made one is finished first. @throws ApiError 404 */
   load(caller: Caller, id: string): Promise<SessionRow>;
-  /** As `load`, once the row shows everything that this process has answered for. */
+  /** As `load`, once the row shows everything that any api has answered for. */
   loadSettled(caller: Caller, id: string): Promise<SessionRow>;
   agentOf(row: SessionRow): Promise<SessionAgent>;
   toWire(rows: SessionRow[]): Promise<Session[]>;
-  /** Runs `act` after whatever else this process is changing in the session. */
+  /** Runs `act` after whatever else this process is changing in the session: what does not meet need not be repeated. */
   inTurn<T>(sessionId: string, act: () => Promise<T>): Promise<T>;
 }
 
 export function createSessionParts(deps: ApiDeps): SessionParts {
   const { orm } = deps.database;
-  const accepted = createAccepted(deps.logStore);
+  const accepted = createAccepted(orm, deps.logStore);
   const life = createSessionLife(deps);
   const turns = new Map<string, Promise<unknown>>();
 
@@ -52,8 +52,8 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
 
     async loadSettled(caller, id) {
       const row = await parts.load(caller, id);
-      if (row.rowSeq >= accepted.of(id)) return row;
-      await accepted.stored(id, row.thread);
+      if (row.rowSeq >= row.acceptedSeq) return row;
+      await accepted.stored(row);
       return await find(caller, id);
     },
 

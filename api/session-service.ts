@@ -53,9 +53,9 @@ export function createSessionService(deps: ApiDeps): SessionService {
 
     show: ({ session, atLeast }) =>
       answered(async () => {
-        const { workspaceId } = await load(session);
-        parts.accepted.note(session, atLeast);
-        const row = await parts.loadSettled({ keyId: '', workspaceId }, session);
+        const known = await load(session);
+        await parts.accepted.stored({ ...known, acceptedSeq: Math.max(known.acceptedSeq, atLeast) });
+        const row = await load(session);
         if (row.rowSeq < atLeast) throw new Error(`The row of ${session} is behind entry ${atLeast}.`);
         const [shown] = await parts.toWire([row]);
         if (!shown) throw new ApiError(500, 'api_error', `Session ${session} lost its agent.`);

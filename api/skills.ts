@@ -15,9 +15,7 @@ import { checkStored } from './stored.ts';
 
 const LIST = 'skills';
 const createBody = z.strictObject({
-  display_name: text()
-    .min(1)
-    .max(255)
+  display_name: text(1, 255)
     .regex(/^[^\r\n]*$/, 'Input must be one line')
     .optional(),
 });

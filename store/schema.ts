@@ -114,6 +114,8 @@ export const sessions = pgTable(
     titleSeq: bigint('title_seq', { mode: 'number' }).notNull().default(-1),
     metadata: json().$type<Record<string, string>>().notNull(),
     metadataSeq: bigint('metadata_seq', { mode: 'number' }).notNull().default(-1),
+    /** How far the log must reach for what any api has answered for: readers wait until it does. */
+    acceptedSeq: bigint('accepted_seq', { mode: 'number' }).notNull().default(-1),
     agentId: text('agent_id').notNull(),
     agentVersion: integer('agent_version').notNull(),
     agentRev: integer('agent_rev').notNull(),
@@ -294,6 +296,8 @@ export const idempotency = pgTable(
     requestId: text('request_id').notNull(),
     /** Number of the newest attempt that has taken this row; a retry takes only one with fewer. */
     attempt: integer().notNull(),
+    /** The api process whose client still waits for the answer; it counts only while that process lives. */
+    holder: integer(),
     status: integer(),
     body: text(),
     /** When the answer had gone out in full: then nobody retries it. */

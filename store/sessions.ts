@@ -62,6 +62,14 @@ export async function markLive(db: Queries, id: string): Promise<void> {
     .where(and(eq(sessions.id, id), eq(sessions.phase, 'creating')));
 }
 
+/** Some api has answered for entries up to `seq`: whoever reads the session waits until the log holds them. */
+export async function markAccepted(db: Queries, id: string, seq: number): Promise<void> {
+  await db
+    .update(sessions)
+    .set({ acceptedSeq: seq })
+    .where(and(eq(sessions.id, id), lt(sessions.acceptedSeq, seq)));
+}
+
 export async function setPhase(
   db: Queries,
   id: string,

@@ -25,6 +25,8 @@ export const SANDBOX_QUERY = 'sandbox';
 /** Failure type of an activity that needs a sandbox which has ended. */
 export const SANDBOX_GONE = 'SandboxGone';
 export const FILES_WORKFLOW = 'files';
+/** Error code of an update that was computed from what is no longer so. */
+export const STALE = 'update_stale';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
 /** Task queue of the hands workers of one machine, for sandboxes that only those can reach. */
@@ -154,6 +156,11 @@ export type SessionOp =
       op: 'update';
       title?: string | null;
       metadata?: Record<string, string>;
+      /**
+       * What the change was computed from: seq of the `session.updated` that the metadata came from, revision of the
+       * agent. If another change came between, this one is refused as `STALE`, to be computed again.
+       */
+      from?: { metadata?: number; agent?: number };
       /** The new tools, when the agent changed; its snapshot is stored under `agent.rev` before this is sent. */
       agent?: AgentPolicy;
       /** The `agent` member of `session.updated`, and its large parts (pointers start with `/event/agent`). */

@@ -83,6 +83,8 @@ export interface SessionState {
   workspace: string;
   thread: string;
   agent: AgentPolicy;
+  /** seq of the newest `session.updated` that changed the metadata; absent before the first. */
+  metadataSeq?: number;
   /** The next entry's seq. */
   seq: number;
   /** ms of the newest `processed_at`: stamps never go back. */

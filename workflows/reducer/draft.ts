@@ -41,7 +41,7 @@ export class Refusal extends Error {
   readonly answer: Extract<SessionAnswer, { ok: false }>;
   constructor(message: string, status: 400 | 404 | 409 = 400, errorCode?: string) {
     super(message);
-    const type = status === 404 ? 'not_found_error' : 'invalid_request_error';
+    const type = status === 404 ? 'not_found_error' : status === 409 ? 'conflict_error' : 'invalid_request_error';
     this.answer = { ok: false, status, type, message, ...(errorCode ? { error_code: errorCode } : {}) };
   }
 }

@@ -1,7 +1,7 @@
 /** What clients ask of a session. Each request is taken whole or refused whole. */
 import { eventIdAt } from '../../events/ids.ts';
 import type { EventParams, SessionEvent } from '../../events/wire.ts';
-import type { AcceptedEvent, PreparedEvent, SessionOp } from '../contract.ts';
+import { type AcceptedEvent, type PreparedEvent, type SessionOp, STALE } from '../contract.ts';
 import { appendToolError, finish } from './calls.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
 import { showTerminated } from './status.ts';
@@ -31,12 +31,15 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
 }
 
 function applyEvents(draft: Draft, events: PreparedEvent[]): AcceptedEvent[] {
+  let answered = false;
   const accepted = events.flatMap((prepared) => {
     const answer = applyEvent(draft, prepared);
+    // A confirmation that came twice answers nothing.
+    answered ||= answer !== undefined && answersCall(prepared.event);
     return answer ? [answer] : [];
   });
   // Only now: what arrives together is taken in together.
-  if (draft.state.turn?.phase === 'waiting' && events.some((prepared) => answersCall(prepared.event))) goOn(draft);
+  if (draft.state.turn?.phase === 'waiting' && answered) goOn(draft);
   startTurn(draft);
   return accepted;
 }
@@ -123,6 +126,7 @@ function inbound(draft: Draft, { event, blobs, files }: PreparedEvent, processed
 
 function applyUpdate(draft: Draft, op: Extract<SessionOp, { op: 'update' }>): AcceptedEvent[] {
   const { state } = draft;
+  refuseStale(draft, op);
   if (op.agent) {
     const busy = state.turn !== null && state.turn.phase !== 'waiting';
     if (busy) {
@@ -153,7 +157,17 @@ function applyUpdate(draft: Draft, op: Extract<SessionOp, { op: 'update' }>): Ac
     },
     { private: { row }, blobs: op.blobs },
   );
+  if (op.metadata) state.metadataSeq = answer.seq;
   return [answer];
+}
+
+/** Two apis may change a session at the same time: the second change must know of the first. */
+function refuseStale({ state }: Draft, { from }: Extract<SessionOp, { op: 'update' }>): void {
+  const { metadata, agent } = from ?? {};
+  const stale =
+    (metadata !== undefined && state.metadataSeq !== undefined && metadata !== state.metadataSeq) ||
+    (agent !== undefined && agent !== state.agent.rev);
+  if (stale) throw new Refusal('The session was changed at the same time; read it and try again.', 409, STALE);
 }
 
 function applyEnd(draft: Draft, how: 'archive' | 'delete'): AcceptedEvent[] {
