@@ -2,6 +2,7 @@
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
+import { createRounds } from '../activities/rounds.ts';
 import { createSample } from '../activities/sample.ts';
 import type { ModelSpec } from '../harness/model-spec.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
@@ -35,6 +36,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const bus = createPostgresBus(options.databaseUrl, database.pool, options.onError);
   const blobs = await openLocalBlobs(options.blobFolder);
   const log = createLogStore(database.pool);
+  const rounds = createRounds();
   const segments = createSegments(database.pool, log, blobs);
   const connection = await connectWorker(options.temporal);
   const worker = await Worker.create({
@@ -48,12 +50,13 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
         log,
         blobs,
         bus,
+        rounds,
         model: createModelClient(options.model),
         agentOf: sessionAgentOf(database.pool),
         modelSpec: options.modelSpec,
         maxRequests: MODEL_REQUESTS,
       }),
-      publish: createPublish({ log, blobs, bus, segments }),
+      publish: createPublish({ log, blobs, bus, segments, rounds }),
     },
     // A session that lost its worker must not wait for the dead one's sticky queue (default 10 s).
     stickyQueueScheduleToStartTimeout: '2s',
