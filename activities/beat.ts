@@ -1,8 +1,8 @@
 /** Heartbeats for activities that take long. */
 import { Context } from '@temporalio/activity';
 
-/** Every 3 s, so that three may be lost before the timeout of 10 s. */
-const BEAT_MS = 3_000;
+/** So that two may be lost before the shortest timeout, 5 s. */
+const BEAT_MS = 1_500;
 
 /**
  * Runs `work` with a heartbeat, whose details stay `details`.
