@@ -66,6 +66,14 @@ async function measure(chosen: string[]): Promise<Figure[]> {
     },
   };
   const figures: Figure[] = [];
+  // Sandboxes and servers would outlive this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      console.error(`${signal}: stopping what was started …`);
+      const stopped = world?.then((one) => one.stop()).catch(() => undefined);
+      void Promise.resolve(stopped).finally(() => process.exit(130));
+    });
+  }
   try {
     for (const [name, subject] of Object.entries(SUBJECTS)) {
       if (!chosen.includes(name)) continue;
