@@ -24,11 +24,13 @@ import { withFileBytes } from './file-bytes.ts';
 import { BrokenStreamError, failureOf } from './model-client.ts';
 import { createPreviews } from './previews.ts';
 import { fitReply } from './reply-parts.ts';
+import type { Rounds } from './rounds.ts';
 
 export interface SampleDeps {
   log: LogStore;
   blobs: Blobs;
   bus: Bus;
+  rounds: Rounds;
   model: Anthropic;
   /** The session's agent at a revision, and its skills. */
   agentOf(sessionId: string, rev: number): Promise<{ agent: SessionAgent; skills: SkillSummary[] }>;
@@ -43,6 +45,8 @@ export interface SampleDeps {
 
 /** One request too many asks again so much later; another brain may have room. ms */
 const FULL_MS = 500;
+/** A first attempt leaves its mark so late: mostly it has ended by then, and the mark costs the server a write. ms */
+const FIRST_BEAT_MS = 1_000;
 /** Crashes of one request after which it is given up: something in it kills workers. */
 const MAX_CRASHES = 5;
 
@@ -53,7 +57,8 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
   return async function sample(input: SampleInput): Promise<SampleResult> {
     const context = Context.current();
     // An attempt that ends by itself takes its mark back; what is left are those that died.
-    const crashes = readCrashes(context.info.heartbeatDetails);
+    const { attempt, heartbeatDetails } = context.info;
+    const crashes = readCrashes(heartbeatDetails, attempt);
     if (crashes >= MAX_CRASHES) {
       // The window counts as stored once this returns, whatever else is given up.
       await deps.log.append(input.carry).catch(asTerminal);
@@ -61,6 +66,7 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
     }
     if (open >= deps.maxRequests) {
       await deps.log.append(input.carry).catch(asTerminal);
+      context.heartbeat({ crashes });
       throw ApplicationFailure.create({
         message: `This brain has ${open} open model requests; the next one is free for another.`,
         type: 'BrainFull',
@@ -70,12 +76,13 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
     }
     open += 1;
     try {
-      return await beating(() => request(input), { crashes: crashes + 1 });
+      return await beating(() => request(input), { crashes: crashes + 1 }, attempt === 1 ? FIRST_BEAT_MS : 0);
     } catch (error) {
       context.heartbeat({ crashes });
       return asTerminal(error);
     } finally {
       open -= 1;
+      deps.rounds.ended(input.carry.thread);
     }
   };
 
@@ -201,7 +208,8 @@ function nothingYet(): Extract<SampleResult, { ok: true }> {
   return { ok: true, events: [], calls: [], stop: 'interrupted', usage };
 }
 
-function readCrashes(details: unknown): number {
-  const crashes = typeof details === 'object' && details !== null ? Reflect.get(details, 'crashes') : 0;
-  return typeof crashes === 'number' ? crashes : 0;
+/** Without a mark all earlier attempts died before they could leave one: the first does so late. */
+function readCrashes(details: unknown, attempt: number): number {
+  const crashes = typeof details === 'object' && details !== null ? Reflect.get(details, 'crashes') : undefined;
+  return typeof crashes === 'number' ? crashes : attempt - 1;
 }

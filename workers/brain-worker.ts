@@ -3,6 +3,7 @@ import { Worker, type WorkflowBundle } from '@temporalio/worker';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
 import { createPublish } from '../activities/publish.ts';
 import { createRecordOutputs } from '../activities/record-outputs.ts';
+import { createRounds } from '../activities/rounds.ts';
 import { createSample } from '../activities/sample.ts';
 import type { ModelCatalogue } from '../api/index.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
@@ -40,6 +41,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const bus = createPostgresBus(options.databaseUrl, database.pool, options.onError);
   const blobs = await openLocalBlobs(options.blobFolder);
   const log = createLogStore(database.pool);
+  const rounds = createRounds();
   const segments = createSegments(database.pool, log, blobs);
   const connection = await connectWorker(options.temporal);
   const { models, defaults, onError } = options;
@@ -57,12 +59,13 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
         log,
         blobs,
         bus,
+        rounds,
         model: createModelClient(options.model),
         agentOf: sessionAgentOf(database.pool),
         modelSpec: options.models.find,
         maxRequests: MODEL_REQUESTS,
       }),
-      publish: createPublish({ log, blobs, bus, segments }),
+      publish: createPublish({ log, blobs, bus, segments, rounds }),
       ...service.activities,
       recordOutputs: createRecordOutputs(database.orm, blobs),
     },

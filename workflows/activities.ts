@@ -6,11 +6,14 @@ import { BRAIN_QUEUE, type BrainActivities, type HandsActivities, type SessionIn
 /** Faults of infrastructure: asked again silently, soon, for as long as it takes. */
 const RETRY = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 
+/** A worker that died is missed this soon: a session goes on within 6 s of it. The work beats every 1.5 s. */
+const MISSED_AFTER = '5s';
+
 /** The model request. `summary` is shown in the Temporal UI. */
 export function sample(summary: string): BrainActivities['sample'] {
   return proxyActivities<BrainActivities>({
     taskQueue: BRAIN_QUEUE,
-    heartbeatTimeout: '10s',
+    heartbeatTimeout: MISSED_AFTER,
     startToCloseTimeout: '15m',
     retry: RETRY,
     cancellationType: ActivityCancellationType.TRY_CANCEL,
@@ -53,7 +56,7 @@ export function execute(
 ): HandsActivities['execute'] {
   return proxyActivities<HandsActivities>({
     taskQueue,
-    heartbeatTimeout: '10s',
+    heartbeatTimeout: MISSED_AFTER,
     startToCloseTimeout: deadlineMs + 60_000,
     scheduleToCloseTimeout: 2 * deadlineMs + 600_000,
     scheduleToStartTimeout: waitMs,

@@ -274,6 +274,8 @@ export interface PublishInput {
   abort?: number;
   /** The run ends: store its entries as one sealed segment. */
   seal?: { from: number; to: number };
+  /** What comes next is a model request: once stored, the answer may come with that one's, a moment later. */
+  withRound?: true;
 }
 
 export interface ExecuteInput {

@@ -37,7 +37,7 @@ import { createOutbox } from './outbox.ts';
 import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
-import { busy, type StepInput, step } from './reducer/step.ts';
+import { busy, lastCallRuns, type StepInput, step } from './reducer/step.ts';
 import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
 import { type Call, initialState } from './state.ts';
@@ -108,7 +108,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     for (const command of result.commands) obey(command);
     // A model request takes the window with it; everything else is published at once.
     if (outbox.pending > 0 && !result.commands.some((command) => command.do === 'sample')) {
-      background(outbox.flush);
+      background(() => outbox.flush(lastCallRuns(state)));
     }
     return result.answer;
   }
@@ -215,7 +215,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       } catch (error) {
         settle(false);
         if (isCancellation(error)) {
-          if (outbox.pending > 0) background(outbox.flush);
+          if (outbox.pending > 0) background(() => outbox.flush());
           return;
         }
         result = { ok: false, class: 'harness', message: reason(error) };

@@ -39,7 +39,7 @@ async function serve(configFile: string): Promise<never> {
   mkdirSync(spoolDir, { mode: 0o700 });
   const tools = createToolProcess(fileURLToPath(import.meta.url));
   const bash = createBash(config, spoolDir);
-  const guard = startGuard(config);
+  const guard = startGuard(config, () => calls.atWork());
   const calls = createCalls({ journal, bash, tools, guard });
   const inputs = createInputs(config.journalDir);
   setTimeout(() => tools.warm(), WARM_AFTER_MS);

@@ -45,9 +45,9 @@ export interface TemporaryPostgres extends Pick<EmbeddedPostgres, 'url'> {
 }
 
 /** The same without vitest's hooks, for benchmarks and support code. */
-export async function startTemporaryPostgres(): Promise<TemporaryPostgres> {
+export async function startTemporaryPostgres(durable = false): Promise<TemporaryPostgres> {
   const home = await mkdtemp(join(tmpdir(), 'longhand-test-'));
-  const launch = () => startPostgres({ dataDir: join(home, 'postgres'), durable: false });
+  const launch = () => startPostgres({ dataDir: join(home, 'postgres'), durable });
   let server = await launch();
   return {
     url: server.url,

@@ -46,6 +46,8 @@ export interface StackOptions {
   script: RehearsalFile;
   /** Start a hands worker with gVisor sandboxes. */
   hands?: boolean;
+  /** PostgreSQL syncs to disk, as it does outside of tests. */
+  durable?: boolean;
   /** More environment for the workers. */
   env?: Record<string, string>;
   /** Where a worker reaches the Temporal server at `address`, e.g. through a proxy. Default: there. */
@@ -59,7 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const step of undo.reverse()) await step();
   };
   try {
-    const postgres = await startTemporaryPostgres();
+    const postgres = await startTemporaryPostgres(options.durable);
     undo.push(() => postgres.remove());
     const databaseUrl = await createDatabase(postgres.url);
     await migrateDatabase(databaseUrl);

@@ -120,6 +120,13 @@ export function busy(state: SessionState): boolean {
   return state.turn !== null && state.turn.phase !== 'waiting';
 }
 
+/** True when the turn waits for nothing but one running call, whose end is followed by a model request. */
+export function lastCallRuns({ turn }: SessionState): boolean {
+  if (turn?.phase !== 'acting') return false;
+  const open = turn.calls.filter((call) => call.state !== 'done');
+  return open.length === 1 && open[0]?.state === 'running';
+}
+
 function request(draft: Draft, { id, op }: SessionRequest): SessionAnswer {
   const { state } = draft;
   const known = state.answered.find((one) => one.id === id);
