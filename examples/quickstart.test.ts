@@ -39,10 +39,7 @@ afterAll(async () => {
 /** Runs a program with nothing but the two variables that its readme names. */
 async function run(program: string, ...args: string[]): Promise<string> {
   const env = { PATH: process.env.PATH ?? '', ANTHROPIC_BASE_URL: api.url, ANTHROPIC_API_KEY: api.key };
-  const { stdout } = await promisify(execFile)(program, args, { env, timeout: 60_000 }).catch((error) => {
-    console.log(error.stdout, error.stderr);
-    throw error;
-  });
+  const { stdout } = await promisify(execFile)(program, args, { env, timeout: 60_000 });
   return stdout;
 }
 
