@@ -163,17 +163,6 @@ describe('a workflow of another service', () => {
     expect(sessions).toHaveLength(1);
   }, 120_000);
 
-  test('hands its wait over at once when the brain stops in good order', async () => {
-    const handle = await start({ number: 'A3', text: 'a slow invoice' });
-    await expect.poll(async () => (await sessionOf('A3'))?.status, { timeout: 20_000 }).toBe('running');
-    await stack.brain.stop();
-    const wait = await stack.temporalClient.workflow.getHandle('invoice/A3/check').describe();
-    // Not only after its heartbeat timed out.
-    expect(wait.raw.pendingActivities?.[0]?.lastFailure?.message).toContain('another one goes on waiting');
-    await stack.brain.start();
-    expect(await handle.result()).toBe('pay');
-  }, 120_000);
-
   test('interrupts the session when it is cancelled', async () => {
     const handle = await start({ number: 'A4', text: 'an endless invoice' });
     await expect.poll(async () => (await sessionOf('A4'))?.status, { timeout: 20_000 }).toBe('running');
@@ -223,6 +212,22 @@ describe('a wait for a session', () => {
     await longhand.approve(asked.session_id, use ?? '', { result: 'deny' });
     expect(await rest.result()).toMatchObject({ stop_reason: { type: 'end_turn' }, text: 'I did not refund it.' });
   }, 60_000);
+
+  test('is handed over at once when the brain stops in good order', async () => {
+    const handle = await run('refund/handed', { session: session('a refund'), idempotency_key: 'handed' });
+    const { id } = await longhand.startSession(session('a refund'), { idempotencyKey: 'handed' });
+    await expect.poll(async () => (await longhand.getSession(id)).status, { timeout: 20_000 }).toBe('idle');
+    await stack.brain.stop();
+    try {
+      // Not only after its heartbeat timed out.
+      const { raw } = await handle.describe();
+      expect(raw.pendingActivities?.[0]?.lastFailure?.message).toContain('another one goes on waiting');
+    } finally {
+      await stack.brain.start();
+    }
+    await longhand.interrupt(id);
+    expect(await handle.result()).toMatchObject({ session_id: id, stop_reason: { type: 'end_turn' } });
+  }, 90_000);
 
   test('ends when the session is archived or deleted', async () => {
     for (const [end, status] of [
