@@ -30,8 +30,8 @@ try {
     ['node:http copy', plain],
     ['files API', ours],
   ] as const) {
-    figures.push(figure(`${name}: upload`, of.up, 'MB/s'), figure(`${name}: download`, of.down, 'MB/s'));
-    figures.push(figure(`${name}: peak memory above idle`, [of.grown], 'MB'));
+    figures.push(figure(`${name}: upload`, of.up, [], 'MB/s'), figure(`${name}: download`, of.down, [], 'MB/s'));
+    figures.push(figure(`${name}: peak memory above idle`, [of.grown], [], 'MB'));
   }
   if (process.argv.includes('--json')) console.log(JSON.stringify(figures, null, 2));
   else console.log(table(figures));
