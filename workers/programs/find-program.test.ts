@@ -18,6 +18,7 @@ const PROGRAM: Program = {
   version: '0-test',
   purpose: 'a test',
   goPackage: 'example.invalid/none',
+  goModule: 'runsc',
   goFlags: [],
   goBuildTime: 'no time',
   downloadUrl: 'https://download.invalid/runsc',

@@ -38,7 +38,7 @@ export async function findRunsc(options: FindOptions): Promise<string> {
   );
 }
 
-/** @throws ProgramNotFoundError */
+/** Programs that are only built with Go (COMPOSE_SPEC, TEMPORAL_SERVER) are found by this too. @throws ProgramNotFoundError */
 export async function findProgram(program: Program, options: FindOptions): Promise<string> {
   const { env = process.env, onProgress } = options;
   const there = await onPath(program.name, env);
@@ -56,12 +56,14 @@ async function produce(
   onProgress: (line: string) => void,
 ): Promise<void> {
   const tried: string[] = [];
-  try {
-    await download(program, path, onProgress);
-    return;
-  } catch (error) {
-    tried.push(`- download: ${messageOf(error)}`);
-    onProgress(`${program.name}: ${messageOf(error)}`);
+  if (program.downloadUrl !== undefined) {
+    try {
+      await download(program, path, onProgress);
+      return;
+    } catch (error) {
+      tried.push(`- download: ${messageOf(error)}`);
+      onProgress(`${program.name}: ${messageOf(error)}`);
+    }
   }
   try {
     await goBuild(program, path, env, onProgress);
