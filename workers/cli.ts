@@ -25,6 +25,14 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'the sandboxes of this machine alone',
     load: async () => (await import('./hands-command.ts')).handsCommand,
   },
+  setup: {
+    summary: 'put a PostgreSQL and a Temporal server of your own in order; run it at every new version',
+    load: async () => (await import('./setup-command.ts')).setupCommand,
+  },
+  doctor: {
+    summary: 'say what was found and what is missing, with the fix for each',
+    load: async () => (await import('./doctor-command.ts')).doctorCommand,
+  },
   obtain: {
     summary: 'find, download or build temporal and runsc now, and print where they are',
     load: async () => (await import('./obtain-command.ts')).obtainCommand,

@@ -21,7 +21,7 @@ import { writePlace } from './sessions-command.ts';
 import type { Settings } from './settings.ts';
 import { type ServiceEvent, supervise } from './supervisor.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
-import { prepareGivenTemporal } from './temporal-given.ts';
+import { examineGivenTemporal } from './temporal-given.ts';
 
 export interface DevOptions {
   settings: Settings;
@@ -91,7 +91,7 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
   if (settings.DATABASE_URL) await migrateDatabase(settings.DATABASE_URL);
   const given = temporalTarget(options.env);
   if (given) {
-    const warning = await prepareGivenTemporal(given);
+    const warning = await examineGivenTemporal(given);
     if (warning) onLine(warning);
   }
   const servers = [

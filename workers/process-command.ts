@@ -3,6 +3,7 @@
  * clean start, a clean stop, and last words that a person can read.
  */
 import { assertOnlyOwnSecrets } from './own-settings.ts';
+import { assertServersReady } from './readiness.ts';
 import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
 
@@ -46,6 +47,7 @@ export async function runPart(
       );
     }
     const told = untilTold();
+    await assertServersReady(temporal, name === 'hands' ? undefined : settings.DATABASE_URL);
     const part = await start({ settings, temporal, args, log });
     // The parent may have died while this started, before anything listened.
     if (hasParent && !process.connected) await part.stop();
