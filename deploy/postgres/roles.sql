@@ -3,10 +3,10 @@
 \getenv longhand_password LONGHAND_DB_PASSWORD
 
 create role temporal login password :'temporal_password';
-create role longhand login password :'longhand_password';
+create role longhand_app login password :'longhand_password';
 
 create database temporal owner temporal;
 create database temporal_visibility owner temporal;
-create database longhand owner longhand;
+create database longhand_app owner longhand_app;
 
-revoke connect, temporary on database temporal, temporal_visibility, longhand from public;
+revoke connect, temporary on database temporal, temporal_visibility, longhand_app from public;
