@@ -13,8 +13,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev && npm cache clean --force
 COPY . .
 COPY --from=runsc /runsc /usr/local/bin/runsc
-# Made here so that volumes and tmpfs over them begin as private folders.
-RUN install -d -m 0700 /srv/longhand/blobs /var/lib/longhand /var/cache/longhand
-ENV NODE_ENV=production XDG_CACHE_HOME=/var/cache LONGHAND_RUNSC=/usr/local/bin/runsc LONGHAND_HOME=/var/lib/longhand
+# Volumes over these begin with their modes. Sandboxes run under ids of their own and pass through /var/lib/longhand.
+RUN install -d -m 0700 /srv/longhand/blobs /srv/longhand/home && install -d -m 0711 /var/lib/longhand
+ENV NODE_ENV=production XDG_CACHE_HOME=/var/cache LONGHAND_HOME=/srv/longhand/home
 EXPOSE 8787
 ENTRYPOINT ["node", "/opt/longhand/bin/longhand.mjs"]
