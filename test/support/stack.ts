@@ -47,6 +47,8 @@ export interface Stack {
 export interface StackOptions {
   /** Answers at once unless the script says otherwise. */
   script: RehearsalFile;
+  /** Default: what LONGHAND_TEST_TEMPORAL says, else the dev server. */
+  temporal?: 'dev' | 'server';
   /** Start a hands worker with gVisor sandboxes. */
   hands?: boolean;
   /** More environment for the workers. */
@@ -64,7 +66,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const postgres = await startTemporaryPostgres();
     undo.push(() => postgres.remove());
-    const { temporal, databaseUrl } = await startServers(postgres, home);
+    const { temporal, databaseUrl } = await startServers(
+      options.temporal ?? process.env.LONGHAND_TEST_TEMPORAL,
+      postgres,
+      home,
+    );
     undo.push(() => temporal.stop());
     const database = openDatabase(databaseUrl, { onError: () => undefined });
     undo.push(() => database.close());
@@ -124,10 +130,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 /** The Temporal server, and a database with the tables. */
 async function startServers(
+  kind: string | undefined,
   postgres: TemporaryPostgres,
   home: string,
 ): Promise<{ temporal: TestTemporal; databaseUrl: string }> {
-  if (process.env.LONGHAND_TEST_TEMPORAL !== 'server') {
+  if (kind !== 'server') {
     const databaseUrl = await createDatabase(postgres.url);
     await migrateDatabase(databaseUrl);
     return { temporal: await startTestTemporal(home), databaseUrl };
