@@ -1,12 +1,12 @@
 /** The connection pool, Drizzle over it, and the migrations. */
 import { fileURLToPath } from 'node:url';
-import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { Client, Pool } from 'pg';
 import * as schema from './schema.ts';
 
-const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
+/** Folder of the migrations. */
+export const MIGRATIONS = fileURLToPath(new URL('./migrations', import.meta.url));
 /** Any number, the same in every process: whoever holds this advisory lock migrates. */
 const MIGRATION_LOCK = 5_105_193;
 
@@ -36,32 +36,6 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   });
   pool.on('error', (error) => options.onError?.(error));
   return { pool, orm: drizzle(pool, { schema }), close: () => pool.end() };
-}
-
-/** How the tables of a database compare with those that this code knows. */
-export type DatabaseState = 'current' | 'empty' | 'old' | 'new';
-
-/** Looks, and changes nothing. Rejects when the database cannot be reached. */
-export async function databaseState(url: string): Promise<DatabaseState> {
-  const client = new Client({ connectionString: url, application_name: 'longhand', connectionTimeoutMillis: 10_000 });
-  await client.connect();
-  try {
-    const made = await client.query<{ there: boolean }>(
-      "select to_regclass('drizzle.__drizzle_migrations') is not null as there",
-    );
-    if (!made.rows[0]?.there) return 'empty';
-    const { rows } = await client.query<{ at: string | null }>(
-      'select max(created_at) as at from drizzle.__drizzle_migrations',
-    );
-    const at = Number(rows[0]?.at ?? 0);
-    const known = Math.max(
-      ...readMigrationFiles({ migrationsFolder: MIGRATIONS }).map(({ folderMillis }) => folderMillis),
-    );
-    if (at === 0) return 'empty';
-    return at === known ? 'current' : at < known ? 'old' : 'new';
-  } finally {
-    await client.end();
-  }
 }
 
 /** Brings the tables up to date. Processes that start together wait for one another. */

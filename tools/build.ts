@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 /** What is read at run time and is not code. */
 const ASSETS = [
+  'deploy/temporal/dynamic-config.yaml',
   'examples/demo/orders.csv',
   'examples/demo/rehearsal.yaml',
   'store/migrations',

@@ -12,7 +12,7 @@ export const apiCommand = (args: string[]) => runPart('api', args, start);
 
 async function start({ settings, temporal, args, log }: PartStart): Promise<RunningPart> {
   noArguments('api', args);
-  const databaseUrl = await requireDatabase(settings);
+  const databaseUrl = requireDatabase(settings);
   const place = { settings, databaseUrl, temporal, blobFolder: blobFolder(settings) };
   const parts = await openApiParts({ ...place, log: apiLog() });
   try {

@@ -10,7 +10,7 @@ export const brainCommand = (args: string[]) => runPart('brain', args, start);
 
 async function start({ settings, temporal, args, log }: PartStart): Promise<RunningPart> {
   noArguments('brain', args);
-  const databaseUrl = await requireDatabase(settings);
+  const databaseUrl = requireDatabase(settings);
   const models = await loadModels(settings.LONGHAND_MODELS);
   return await startBrain({
     temporal,

@@ -26,11 +26,11 @@ const COMMANDS: Record<string, Entry> = {
     load: async () => (await import('./hands-command.ts')).handsCommand,
   },
   setup: {
-    summary: 'make what the parts need on a PostgreSQL and a Temporal server of your own',
+    summary: 'put a PostgreSQL and a Temporal server of your own in order; run it at every new version',
     load: async () => (await import('./setup-command.ts')).setupCommand,
   },
   doctor: {
-    summary: 'show what is there, what is missing, and what to do about it',
+    summary: 'say what was found and what is missing, with the fix for each',
     load: async () => (await import('./doctor-command.ts')).doctorCommand,
   },
   obtain: {

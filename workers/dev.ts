@@ -18,10 +18,10 @@ import { freePort, isFree } from './free-port.ts';
 import { endOrphans } from './orphans.ts';
 import { forgetApiPlace, writeApiPlace, writeTemporalPlace } from './places.ts';
 import { findRunsc, findTemporal } from './programs/find-program.ts';
-import { assertTemporalReady } from './readiness.ts';
 import type { Settings } from './settings.ts';
 import { type ServiceEvent, supervise } from './supervisor.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
+import { examineGivenTemporal } from './temporal-given.ts';
 
 export interface DevOptions {
   settings: Settings;
@@ -90,7 +90,10 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
   const plan = await planOf(options, layout, (name, line) => logs[name]?.write(line));
   if (settings.DATABASE_URL) await migrateDatabase(settings.DATABASE_URL);
   const given = temporalTarget(options.env);
-  if (given) await assertTemporalReady(given);
+  if (given) {
+    const warning = await examineGivenTemporal(given);
+    if (warning) onLine(warning);
+  }
   const servers = [
     ...(settings.DATABASE_URL ? [] : [postgresService(plan)]),
     ...(given ? [] : [temporalService(plan)]),

@@ -1,150 +1,59 @@
-/** The checks of `longhand doctor`. Each looks at one thing, within seconds, and changes nothing. */
-import { access, constants, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
-import { blobFolder } from './data-folder.ts';
-import { loadModels } from './models-file.ts';
-import { cachedPath } from './programs/cache.ts';
-import { isExecutable, onPath } from './programs/executable.ts';
-import { type Program, RUNSC, TEMPORAL } from './programs/program.ts';
-import { databaseProblem, LEAST_RETENTION_DAYS, messageOf, temporalProblem } from './readiness.ts';
-import { readSettings, type Settings } from './settings.ts';
-import { connectTemporal, temporalTarget } from './temporal-connection.ts';
-import { namespaceRetentionDays, RETENTION_DAYS } from './temporal-namespace.ts';
+/** What `longhand doctor` looks at. It changes nothing and starts nothing; every check ends with a finding, never throws. */
+import { checkData } from './doctor-data.ts';
+import { checkMachine } from './doctor-machine.ts';
+import { checkDatabase, checkTemporal } from './doctor-servers.ts';
+import { assertOnlyOwnSecrets } from './own-settings.ts';
+import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
+import { temporalTarget } from './temporal-connection.ts';
 
 export interface Finding {
-  part: string;
-  /** `note`: works, but somebody should know. */
-  state: 'ok' | 'note' | 'missing';
-  /** What was found. */
-  what: string;
-  /** What to do, when something is to be done. */
+  check: string;
+  /** `warning`: it works, but somebody should know. `missing`: it does not, and the fix says what to do. */
+  status: 'ok' | 'warning' | 'missing';
+  found: string;
   fix?: string;
 }
 
-type Check = (settings: Settings, env: NodeJS.ProcessEnv) => Promise<Omit<Finding, 'part'>>;
+/** What a check is given. */
+export interface Examination {
+  settings: Settings;
+  env: NodeJS.ProcessEnv;
+  /** The part that is to run here; undefined: everything, as in `longhand dev`. */
+  part: ProcessName | undefined;
+}
 
-const CHECKS: Record<string, Check> = {
-  node: async () => ({ state: 'ok', what: `Node ${process.versions.node}` }),
-  'data folder': dataFolder,
-  'blob store': blobStore,
-  database,
-  temporal,
-  sandbox,
-  runsc: (_settings, env) => program(RUNSC, env, env.LONGHAND_RUNSC),
-  'model key': modelKey,
-  models,
-};
+/** All findings, in the order in which a person should mend things. */
+export async function examine(env: NodeJS.ProcessEnv, part?: ProcessName): Promise<Finding[]> {
+  const wrong = settingsFindings(env, part);
+  if (wrong.some(({ status }) => status === 'missing')) return wrong;
+  const given: Examination = { settings: readSettings(env), env, part };
+  const groups = [checkMachine(given), checkDatabase(given), checkTemporal(given), checkData(given)];
+  return [...wrong, ...(await Promise.all(groups)).flat(), ...modelFindings(given)];
+}
 
-/** All findings, in a fixed order. Wrong settings are the only finding when there are any. */
-export async function findings(env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  let settings: Settings;
+/** With settings that cannot be read nothing else can be said. */
+function settingsFindings(env: NodeJS.ProcessEnv, part: ProcessName | undefined): Finding[] {
+  const check = 'settings';
   try {
-    settings = readSettings(env);
+    if (part) assertOnlyOwnSecrets(part, env);
+    readSettings(env);
     temporalTarget(env);
+    return [{ check, status: 'ok', found: 'every variable that is set can be used' }];
   } catch (error) {
-    return [{ part: 'settings', state: 'missing', what: messageOf(error), fix: 'See docs/settings.md.' }];
-  }
-  return await Promise.all(
-    Object.entries(CHECKS).map(async ([part, check]): Promise<Finding> => {
-      const found = await check(settings, env).catch((error: unknown) => ({
-        ...{ state: 'missing' as const, what: messageOf(error) },
-      }));
-      return { part, ...found };
-    }),
-  );
-}
-
-async function dataFolder({ LONGHAND_HOME: home }: Settings): ReturnType<Check> {
-  const there = await stat(home).catch(() => undefined);
-  const writable = await access(there ? home : dirname(home), constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  if (!writable)
-    return { state: 'missing', what: `${home} cannot be written`, fix: 'Set LONGHAND_HOME to a folder of yours.' };
-  return { state: 'ok', what: there ? home : `${home} (made at the first start)` };
-}
-
-async function blobStore(settings: Settings): ReturnType<Check> {
-  const folder = blobFolder(settings);
-  const there = await stat(folder).catch(() => undefined);
-  if (there && !there.isDirectory())
-    return { state: 'missing', what: `${folder} is no folder`, fix: 'Set BLOB_URL to a folder.' };
-  return { state: 'ok', what: there ? folder : `${folder} (made at the first start)` };
-}
-
-async function database({ DATABASE_URL: url }: Settings): ReturnType<Check> {
-  if (!url) return { state: 'ok', what: 'embedded, in the data folder' };
-  const problem = await databaseProblem(url);
-  return problem === undefined
-    ? { state: 'ok', what: 'DATABASE_URL answers, its tables are up to date' }
-    : asMissing(problem);
-}
-
-async function temporal(_settings: Settings, env: NodeJS.ProcessEnv): ReturnType<Check> {
-  const target = temporalTarget(env);
-  if (!target) return await program(TEMPORAL, env);
-  const connection = await connectTemporal(target, 5_000).catch((error: unknown) => {
-    throw new Error(
-      `The Temporal server at ${target.address} does not answer: ${messageOf(error)}. Check TEMPORAL_ADDRESS.`,
-    );
-  });
-  try {
-    const problem = await temporalProblem(connection, target);
-    if (problem !== undefined) return asMissing(problem);
-    const days = (await namespaceRetentionDays(connection, target.namespace)) ?? 0;
-    const what = `${target.address}, namespace "${target.namespace}", ${days} days’ retention`;
-    if (days >= RETENTION_DAYS) return { state: 'ok', what };
-    return {
-      state: 'note',
-      what,
-      fix: `${LEAST_RETENTION_DAYS} days are enough; \`longhand setup\` makes it ${RETENTION_DAYS}.`,
-    };
-  } finally {
-    await connection.close();
+    if (!(error instanceof SettingsError)) throw error;
+    const fix = 'correct or unset the variable (docs/settings.md)';
+    return error.message.split('\n').map((found) => ({ check, status: 'missing', found, fix }));
   }
 }
 
-/** "What is wrong. What to do." in its two parts. */
-function asMissing(problem: string): Omit<Finding, 'part'> {
-  const at = problem.indexOf('. ');
-  return at < 0
-    ? { state: 'missing', what: problem }
-    : { state: 'missing', what: problem.slice(0, at), fix: problem.slice(at + 2) };
-}
-
-async function sandbox({ LONGHAND_HOME: home }: Settings): ReturnType<Check> {
-  await assertSandboxPossible(home);
-  return { state: 'ok', what: 'this machine can isolate sandboxes' };
-}
-
-/** Where a program would be taken from at the next start. */
-async function program(wanted: Program, env: NodeJS.ProcessEnv, given?: string): ReturnType<Check> {
-  if (given) {
-    if (await isExecutable(given)) return { state: 'ok', what: given };
-    return { state: 'missing', what: `${given} cannot be executed`, fix: 'Correct or unset LONGHAND_RUNSC.' };
+function modelFindings({ settings, part }: Examination): Finding[] {
+  if (part === 'api' || part === 'hands') return [];
+  const check = 'model key';
+  const { MODEL_API_KEY: key, MODEL_BASE_URL: provider, MODEL_HEADERS: headers } = settings;
+  if (key) return [{ check, status: 'ok', found: `MODEL_API_KEY is set, for ${provider}` }];
+  if (Object.keys(headers).length > 0) {
+    return [{ check, status: 'ok', found: `none; ${Object.keys(headers).join(', ')} are sent to ${provider}` }];
   }
-  const there = await onPath(wanted.name, env);
-  if (there) return { state: 'ok', what: there };
-  const cached = cachedPath(wanted);
-  if (await isExecutable(cached)) return { state: 'ok', what: cached };
-  const what = `${wanted.name} ${wanted.version} is not on PATH and not in the cache`;
-  const go = await onPath('go', env);
-  const fix = `Run \`longhand obtain\`: it downloads it${go ? ', or builds it with Go' : ' (there is no Go here to build it)'}.`;
-  return { state: 'note', what, fix };
-}
-
-async function modelKey({ MODEL_API_KEY: key, MODEL_BASE_URL: url }: Settings): ReturnType<Check> {
-  if (key) return { state: 'ok', what: `set, for ${url}` };
-  return {
-    state: 'note',
-    what: 'MODEL_API_KEY is not set: turns end with an authentication error',
-    fix: 'Set it where the brain runs.',
-  };
-}
-
-async function models({ LONGHAND_MODELS: file }: Settings): ReturnType<Check> {
-  await loadModels(file);
-  return { state: 'ok', what: file ?? 'the built-in list' };
+  const fix = 'set MODEL_API_KEY (and MODEL_BASE_URL for another provider than Anthropic)';
+  return [{ check, status: 'missing', found: 'MODEL_API_KEY is not set: turns end with an authentication error', fix }];
 }

@@ -5,7 +5,7 @@
 import { StartError } from './data-folder.ts';
 import { forgetAnthropic } from './forget-anthropic.ts';
 import { assertOnlyOwnSecrets } from './own-settings.ts';
-import { assertTemporalReady } from './readiness.ts';
+import { assertServersReady } from './readiness.ts';
 import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
 
@@ -48,8 +48,8 @@ export async function runPart(
         'TEMPORAL_ADDRESS is not set. Give host:port of a Temporal server, or use `longhand dev`.',
       );
     }
-    await assertTemporalReady(temporal);
     const told = untilTold();
+    await assertServersReady(temporal, name === 'hands' ? undefined : settings.DATABASE_URL);
     const part = await start({ settings, temporal, args, log });
     // The parent may have died while this started, before anything listened.
     if (hasParent && !process.connected) await part.stop();

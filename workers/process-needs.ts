@@ -1,5 +1,4 @@
 /** What a part that runs alone must be given, each with the line that says so. */
-import { assertDatabaseReady } from './readiness.ts';
 import { type ProcessName, type Settings, SettingsError } from './settings.ts';
 
 /** @throws SettingsError when there are arguments. */
@@ -10,15 +9,9 @@ export function noArguments(name: ProcessName, args: string[]): void {
   );
 }
 
-/**
- * The database that is named, ready for use.
- * @throws SettingsError when none is (the embedded one belongs to `longhand dev`), StartError when it is not ready.
- */
-export async function requireDatabase({ DATABASE_URL: url }: Settings): Promise<string> {
-  if (url) {
-    await assertDatabaseReady(url);
-    return url;
-  }
+/** @throws SettingsError when no database is named: the embedded one belongs to `longhand dev`. */
+export function requireDatabase({ DATABASE_URL: url }: Settings): string {
+  if (url) return url;
   throw new SettingsError(
     'DATABASE_URL is not set. Give a PostgreSQL, such as postgres://user:password@host/longhand, or use `longhand dev`.',
   );

@@ -6,8 +6,8 @@
 import { type Running, startProcess } from './child-process.ts';
 import { isFree } from './free-port.ts';
 import { connectTemporal } from './temporal-connection.ts';
+import { dynamicConfig } from './temporal-dynamic-config.ts';
 import { ensureRetention, ensureSearchAttributes, retentionDays } from './temporal-namespace.ts';
-import { CLOSED_HTTP_API, LATENCY_SETTINGS } from './temporal-tuning.ts';
 
 /** With SQLite's defaults each step costs an fsync more. A SIGKILL loses nothing with these (a power cut may). */
 const SQLITE_PRAGMAS = ['journal_mode=wal', 'synchronous=normal'];
@@ -89,7 +89,7 @@ export function serverArguments(options: TemporalDevServerOptions): string[] {
     args.push('--db-filename', options.dbFile);
     for (const pragma of SQLITE_PRAGMAS) args.push('--sqlite-pragma', pragma);
   }
-  for (const [key, value] of Object.entries({ ...LATENCY_SETTINGS, ...CLOSED_HTTP_API })) {
+  for (const [key, value] of Object.entries(dynamicConfig())) {
     args.push('--dynamic-config-value', `${key}=${JSON.stringify(value)}`);
   }
   return args;

@@ -1,6 +1,7 @@
 /**
  * A whole Longhand for tests: real PostgreSQL, real Temporal, the workers as processes that can be killed, and the
- * rehearsal in the model's place.
+ * rehearsal in the model's place. `LONGHAND_TEST_TEMPORAL=server` puts the layout of docker-compose.temporal.yml in the
+ * dev server's place (temporal-server.ts).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,9 @@ import { homeLayout } from '../../workers/data-folder.ts';
 import { cacheFolder } from '../../workers/programs/cache.ts';
 import { findRunsc } from '../../workers/programs/find-program.ts';
 import { createDatabase, startTemporaryPostgres, type TemporaryPostgres } from './postgres.ts';
+import { runLonghand } from './run-longhand.ts';
 import { startTestTemporal, type TestTemporal } from './temporal.ts';
+import { startRealServer } from './temporal-server.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
 export interface Stack {
@@ -44,6 +47,8 @@ export interface Stack {
 export interface StackOptions {
   /** Answers at once unless the script says otherwise. */
   script: RehearsalFile;
+  /** Default: what LONGHAND_TEST_TEMPORAL says, else the dev server. */
+  temporal?: 'dev' | 'server';
   /** Start a hands worker with gVisor sandboxes. */
   hands?: boolean;
   /** PostgreSQL syncs to disk, as it does outside of tests. */
@@ -63,12 +68,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const postgres = await startTemporaryPostgres(options.durable);
     undo.push(() => postgres.remove());
-    const databaseUrl = await createDatabase(postgres.url);
-    await migrateDatabase(databaseUrl);
+    const { temporal, databaseUrl } = await startServers(
+      options.temporal ?? process.env.LONGHAND_TEST_TEMPORAL,
+      postgres,
+      home,
+    );
+    undo.push(() => temporal.stop());
     const database = openDatabase(databaseUrl, { onError: () => undefined });
     undo.push(() => database.close());
-    const temporal = await startTestTemporal(home);
-    undo.push(() => temporal.stop());
     const connection = await Connection.connect({ address: temporal.address });
     undo.push(() => connection.close());
     const temporalClient = new Client({ connection });
@@ -121,6 +128,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** The Temporal server, and a database with the tables. */
+async function startServers(
+  kind: string | undefined,
+  postgres: TemporaryPostgres,
+  home: string,
+): Promise<{ temporal: TestTemporal; databaseUrl: string }> {
+  if (kind !== 'server') {
+    const databaseUrl = await createDatabase(postgres.url);
+    await migrateDatabase(databaseUrl);
+    return { temporal: await startTestTemporal(home), databaseUrl };
+  }
+  const temporal = await startRealServer(postgres.url);
+  const { databaseUrl, address } = temporal;
+  await runLonghand(['setup'], { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'default' });
+  return { temporal, databaseUrl };
 }
 
 /** Sandboxes outlive their worker: what a test leaves is removed by a provider over the same folder. */

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { freePort } from '../../workers/free-port.ts';
 import { findTemporal } from '../../workers/programs/find-program.ts';
 import { startTemporalDevServer } from '../../workers/temporal-dev-server.ts';
-import { startTestTemporalServer } from './temporal-server.ts';
 
 export interface TestTemporal {
   /** host:port */
@@ -15,12 +14,8 @@ export interface TestTemporal {
   stop(): Promise<void>;
 }
 
-/**
- * The dev server; with LONGHAND_TEST_TEMPORAL=server the production one, over PostgreSQL.
- * @param home - folder for its database.
- */
+/** The dev server. @param home - folder for its database. */
 export async function startTestTemporal(home: string): Promise<TestTemporal> {
-  if (process.env.LONGHAND_TEST_TEMPORAL === 'server') return await startTestTemporalServer();
   const program = await findTemporal({ onProgress: (line) => console.log(line) });
   const port = await freePort();
   const launch = () =>

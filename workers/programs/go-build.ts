@@ -27,7 +27,7 @@ export async function goBuild(
   try {
     await run(go, ['build', ...program.goFlags, '-o', path, program.goPackage], {
       cwd: fileURLToPath(new URL(`../../tools/go/${program.goModule}`, import.meta.url)),
-      // Neither program needs C; without it no compiler has to be installed.
+      // No program needs C; without it no compiler has to be installed.
       env: { ...env, CGO_ENABLED: '0', GOWORK: 'off' },
     });
   } finally {
