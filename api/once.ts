@@ -61,11 +61,18 @@ export function createOnce(deps: ApiDeps, presence?: Pick<Presence, 'number'>) {
     act: (part: Pick<Request, 'db' | 'effectId' | 'since'>) => Promise<object>,
   ): Promise<Answer> {
     const holder = (await presence?.number()) ?? null;
-    const claimed = await claim(orm, { ...attemptOf(deps, c, raw), busy: [...busy], holder });
+    const attempt = { ...attemptOf(deps, c, raw), busy: [...busy], holder };
+    const claimed = await claim(orm, attempt);
     if (claimed.kind === 'mismatch') {
       throw invalid('idempotency-key', 'This key was used for another request within the last 10 minutes.');
     }
     const { requestId: effectId } = claimed;
+    if (c.env?.outgoing?.destroyed) {
+      // Its retry may have come first, and found nothing to join: what has not begun is not begun any more.
+      if (effectId === attempt.requestId) await forgetRequest(orm, effectId);
+      else await releaseRequest(orm, effectId, holder);
+      throw invalid('', 'The connection was closed before anything was done.');
+    }
     const outcome = Promise.withResolvers<boolean>();
     watchDelivery(c, effectId, holder, outcome.promise);
     try {

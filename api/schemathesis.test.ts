@@ -23,8 +23,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Seconds for the whole run. An idle machine does everything (3,600 requests) in 45; a busy one does the first part. */
 const MAX_TIME = 75;
-/** Requests that must have been made all the same. */
-const LEAST = 300;
+/** Requests that must have been made all the same, on a machine with ten times as much to do as it can. */
+const LEAST = 60;
 
 /**
  * Rules that hold between fields, or between the request and what is stored, which JSON Schema cannot say: an effort

@@ -8,6 +8,7 @@ beforeAll(async () => {
   other = await api().another();
 }, 60_000);
 
+const WAIT = { timeout: 10_000 };
 const retry = (count: number) => ({ 'x-stainless-retry-count': String(count) });
 const say = (to: TestApi, session: string, text: string, headers = {}) =>
   to.send('POST', `/v1/sessions/${session}/events`, { events: [message(text)] }, headers);
@@ -31,7 +32,7 @@ describe('what one has answered for', () => {
       expect((await b.send('GET', `/v1/sessions/${session}`)).json.status).toBe('running');
       expect((await b.send('GET', `/v1/sessions/${session}/threads`)).json.data[0].status).toBe('running');
       await b.send('POST', `/v1/sessions/${session}/events`, { events: [{ type: 'user.interrupt' }] });
-      await expect.poll(async () => (await a.send('GET', `/v1/sessions/${session}`)).json.status).toBe('idle');
+      await expect.poll(async () => (await a.send('GET', `/v1/sessions/${session}`)).json.status, WAIT).toBe('idle');
     }
   }, 30_000);
 
@@ -155,7 +156,7 @@ describe('a retry that reaches another api', () => {
       headers: { 'x-api-key': KEY, 'anthropic-version': '2026-10-21', 'anthropic-beta': 'managed-agents-2026-04-01' },
       signal: abort.signal,
     }).catch(() => undefined);
-    await expect.poll(() => idsOf(other, session, 'user.message')).toHaveLength(1);
+    await expect.poll(() => idsOf(other, session, 'user.message'), WAIT).toHaveLength(1);
     abort.abort();
     await lost;
     // As long as an SDK waits at least before its first retry.
@@ -180,7 +181,7 @@ describe('a retry that reaches another api', () => {
       await slow(input);
     };
     const second = api().send('POST', '/v1/sessions', body);
-    await expect.poll(() => count('select count(*) from sessions where agent_id = $1', agent)).toBe(2);
+    await expect.poll(() => count('select count(*) from sessions where agent_id = $1', agent), WAIT).toBe(2);
     const first = await other.send('POST', '/v1/sessions', body, retry(1));
     gate.resolve();
     api().deps.sessionClient.start = slow;
@@ -198,7 +199,7 @@ describe('a retry that reaches another api', () => {
       await new Promise(() => undefined);
     };
     void third.send('POST', '/v1/sessions', body).catch(() => undefined);
-    await expect.poll(() => count('select count(*) from sessions where agent_id = $1', agent)).toBe(1);
+    await expect.poll(() => count('select count(*) from sessions where agent_id = $1', agent), WAIT).toBe(1);
     const held =
       'select count(*) from idempotency where holder is not null and status is null and delivered_at is null';
     expect(await count(held)).toBeGreaterThan(0);
@@ -208,7 +209,7 @@ describe('a retry that reaches another api', () => {
         where l.locktype = 'advisory' and i.delivered_at is null and i.status is null`,
     );
     await expect
-      .poll(() => count("select count(*) from pg_stat_activity where application_name = 'longhand presence'"))
+      .poll(() => count("select count(*) from pg_stat_activity where application_name = 'longhand presence'"), WAIT)
       .toBeLessThanOrEqual(2);
     const again = await other.send('POST', '/v1/sessions', body, retry(1));
     expect([again.status, await count('select count(*) from sessions where agent_id = $1', agent)]).toEqual([200, 1]);
