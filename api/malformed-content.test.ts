@@ -36,7 +36,8 @@ const cases: Case[] = [
     'a picture from a file',
     '/v1/sessions/SESSION/events',
     said({ type: 'image', source: { type: 'file', file_id: 'file_1' } }),
-    'events.0.content.0.source.type: ',
+    'events.0.content.0.source.file_id: File file_1 was not found',
+    404,
   ],
   [
     'a document that is no PDF',
@@ -147,7 +148,8 @@ const cases: Case[] = [
     'a document from a file',
     '/v1/sessions/SESSION/events',
     said({ type: 'document', source: { type: 'file', file_id: 'file_1' } }),
-    'events.0.content.0.source.type: ',
+    'events.0.content.0.source.file_id: File file_1 was not found',
+    404,
   ],
 ];
 

@@ -28,6 +28,7 @@ export function resourceRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions/{session_id}/resources',
       summary: 'Give a session a file; it is there before the session’s next tool call',
       body: fileResource,
+      example: { type: 'file', file_id: 'file_0123456789' },
       response: resourceObject,
       once: 'effects',
       handle: (request) => add(parts, request),
@@ -61,6 +62,7 @@ export function resourceRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions/{session_id}/resources/{resource_id}',
       summary: 'Give a repository a new token; files have none',
       body: z.strictObject({ authorization_token: z.string().min(1).max(4_096) }),
+      example: { authorization_token: 'token' },
       response: resourceObject,
       once: 'effects',
       async handle(request) {
