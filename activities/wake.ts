@@ -22,7 +22,7 @@ export interface WakeDeps {
   orm: Queries;
   log: LogStore;
   segments: Segments;
-  service: Pick<SessionService, 'settle'>;
+  service: Pick<SessionService, 'settle' | 'inputs'>;
   /** What Temporal knows of the session's workflow. */
   lookUp(
     session: string,
@@ -57,10 +57,12 @@ export function createWake(deps: WakeDeps): (input: WakeInput) => Promise<WakeRe
     const agent = await findSessionAgent(orm, row.id, row.agentRev);
     if (!agent) throw new Error(`The agent of session ${row.id} at revision ${row.agentRev} is missing.`);
     const { harness, settings, handsQueue } = lost?.input ?? deps.defaults;
+    const inputs = await deps.service.inputs(row.id);
     const base: SessionInput = {
       ...{ v: 1, session: row.id, workspace: row.workspaceId, thread: row.thread },
       agent: { name: agent.name, rev: row.agentRev, tools: toolPolicies(agent) },
       ...{ harness, settings, handsQueue },
+      ...(inputs ? { inputs } : {}),
     };
     const state = initialState(base, row.createdAt.getTime());
     for (let page = await log.read(row.id, row.thread, 0, undefined, READ_ENTRIES); page.length > 0; ) {

@@ -12,6 +12,7 @@ import { sendBody } from './event-params.ts';
 import { prepareForSession } from './events.ts';
 import { createBody, ensureSession } from './session-create.ts';
 import { createSessionParts } from './session-parts.ts';
+import { renewInputs } from './tell-inputs.ts';
 import { check } from './validation.ts';
 
 const MAX_KEY = 255;
@@ -68,6 +69,8 @@ export function createSessionService(deps: ApiDeps): SessionService {
         const sent: EventParams[] = body.events;
         return await prepareForSession(parts, await load(session), sent);
       }),
+
+    inputs: async (session) => ((await load(session)).inputsRev > 0 ? await renewInputs(deps, session) : undefined),
 
     settle: async (session) => (await settled(session)) !== undefined,
   };

@@ -3,6 +3,7 @@ import { SessionClosedError } from '../client/session.ts';
 import type { Queries } from '../store/database.ts';
 import { markInputsTold, nextInputsRev } from '../store/session-resources.ts';
 import { findSessionSkills, untoldSessions } from '../store/sessions.ts';
+import type { SessionInputs } from '../workflows/contract.ts';
 import type { ApiDeps } from './context.ts';
 import { loggable, notFound } from './errors.ts';
 import { currentInputs } from './session-inputs.ts';
@@ -16,14 +17,19 @@ export async function changeInputs(tx: Queries, sessionId: string): Promise<numb
   return rev;
 }
 
-/** Tells the workflow what the sandbox must hold now. What a crash leaves untold, `tellUntold` makes up for. */
-export async function tellInputs(deps: ApiDeps, sessionId: string): Promise<void> {
-  const { database, blobs, sessionClient } = deps;
+/** What the sandbox must hold now, under a number that is newer than any that the workflow was told. */
+export async function renewInputs({ database, blobs }: ApiDeps, sessionId: string): Promise<SessionInputs> {
   const skills = await findSessionSkills(database.orm, sessionId);
   // The change's number and the list belong together: nobody changes it meanwhile.
-  const inputs = await database.orm.transaction(async (tx) =>
+  return await database.orm.transaction(async (tx) =>
     currentInputs(tx, blobs, sessionId, await changeInputs(tx, sessionId), skills),
   );
+}
+
+/** Tells the workflow what the sandbox must hold now. What a crash leaves untold, `tellUntold` makes up for. */
+export async function tellInputs(deps: ApiDeps, sessionId: string): Promise<void> {
+  const { database, sessionClient } = deps;
+  const inputs = await renewInputs(deps, sessionId);
   try {
     await sessionClient.post(sessionId, `inputs/${sessionId}/${inputs.rev}`, { op: 'inputs', inputs });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isEventEntry, type LogEntry } from '../../events/entry.ts';
 import type { EventParams, SessionEvent } from '../../events/wire.ts';
-import { DEFAULT_SESSION_SETTINGS, type SampleResult } from '../contract.ts';
+import { DEFAULT_OUTPUT_LIMITS, DEFAULT_SESSION_SETTINGS, type SampleResult } from '../contract.ts';
 import { initialState, type SessionState } from '../state.ts';
 import type { Command } from './draft.ts';
 import { recall } from './recall.ts';
@@ -68,10 +68,21 @@ const SHAPES: Record<string, (session: Session) => void> = {
     session.use('write');
     session.send({ type: 'user.interrupt' });
   },
+  outputs: (session) => {
+    session.send(message('go'));
+    session.use('bash', 'write');
+    session.feed({ in: 'provisioned', ref: { sessionId: 'sesn_1', generation: 1, id: 'x', provider: 'gvisor' } });
+    session.finish('use_1_0');
+    session.feed({ in: 'collected', turn: 1, changes: 3, list: 'abc', problems: ['one was too large'] });
+    session.send({ type: 'user.tool_confirmation', tool_use_id: 'use_1_1', result: 'allow' });
+    session.finish('use_1_1');
+    say(session, 'm');
+    session.feed({ in: 'collectLate', turn: 1 });
+  },
   'an end': (session) => {
     session.send(message('hello'));
     say(session, 'm');
-    session.ask({ op: 'update', title: 'new' });
+    session.ask({ op: 'update', title: 'new', metadata: { a: 'b' } });
     session.ask({ op: 'archive' });
   },
 };
@@ -82,7 +93,7 @@ function say(session: Session, id: string): void {
 
 /** Each state that the session of a shape goes through, with the log up to it. */
 function statesOf(play: (session: Session) => void): { state: SessionState; log: LogEntry[] }[] {
-  const session = startSession();
+  const session = startSession({ ...DEFAULT_SESSION_SETTINGS, outputs: DEFAULT_OUTPUT_LIMITS });
   const states: { state: SessionState; log: LogEntry[] }[] = [];
   const feed = session.feed;
   session.feed = (input) => {
@@ -107,10 +118,21 @@ function recalled(log: LogEntry[], like: SessionState): SessionState {
 }
 
 /** What of a state the log tells. Whether a call has begun, it does not: allowed ones count as begun. */
-function told({ turn, seq, lastAt, status, request, turns, queue, confirmed, ended }: SessionState) {
+function told({ turn, metadataSeq, seq, lastAt, status, request, turns, queue, confirmed, ended }: SessionState) {
   const calls = (turn?.calls ?? []).filter((call) => call.state !== 'done');
   return {
-    ...{ seq, lastAt, status, request, turns, queue, confirmed, ended: ended !== null, open: turn !== null },
+    ...{
+      metadataSeq,
+      seq,
+      lastAt,
+      status,
+      request,
+      turns,
+      queue,
+      confirmed,
+      ended: ended !== null,
+      open: turn !== null,
+    },
     waiting: turn?.phase === 'waiting',
     span: turn?.span && { id: turn.span.id, seq: turn.span.seq },
     interrupts: turn?.interrupts ?? [],
@@ -209,6 +231,18 @@ describe('a session that was lost', () => {
       // Waiting for people or for nothing at all: there is nothing to say.
       if (!real.turn || real.turn.phase === 'waiting') expect(after.untouched).toBe(true);
     }
+  });
+
+  test('whose turn was over but for its outputs, is over without another model request', () => {
+    const session = startSession({ ...DEFAULT_SESSION_SETTINGS, outputs: DEFAULT_OUTPUT_LIMITS });
+    session.send(message('go'));
+    session.use('bash');
+    session.feed({ in: 'provisioned', ref: { sessionId: 'sesn_1', generation: 1, id: 'x', provider: 'gvisor' } });
+    session.finish('use_1_0');
+    say(session, 'm');
+    expect(session.state.turn?.phase).toBe('collecting');
+    const { state } = goOn(recalled(session.log, session.state), session.log);
+    expect([state.status, state.request]).toEqual(['idle', 2]);
   });
 
   test('tells the model that the outcome of an open call cannot be known', () => {

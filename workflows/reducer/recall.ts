@@ -21,7 +21,10 @@ export function recall(state: SessionState, entry: LogEntry): void {
   if (!isEventEntry(entry)) recallProcessed(state, entry.of);
   else if (entry.event.type === 'agent.tool_use' || entry.event.type === 'agent.custom_tool_use') {
     state.turn?.calls.push(callOf(entry.event, entry.blobs));
-  } else recallEvent(state, entry.event, entry.seq);
+  } else {
+    if (entry.private?.row?.metadata) state.metadataSeq = entry.seq;
+    recallEvent(state, entry.event, entry.seq);
+  }
 }
 
 function recallProcessed(state: SessionState, of: number): void {
@@ -53,7 +56,9 @@ function recallEvent(state: SessionState, event: SessionEvent, seq: number): voi
         Object.assign(turn, { phase: 'sampling', calls: [], span: { id: event.id, seq } } satisfies Partial<Turn>);
       return;
     case 'span.model_request_end':
-      if (turn) Object.assign(turn, { phase: 'acting', span: undefined } satisfies Partial<Turn>);
+      // After a failure it is asked again.
+      if (turn)
+        Object.assign(turn, { phase: event.is_error ? 'sampling' : 'acting', span: undefined } satisfies Partial<Turn>);
       return;
     default:
       return recallStatus(state, event);
@@ -65,7 +70,7 @@ function recallStatus(state: SessionState, event: SessionEvent): void {
     case 'session.status_running':
       state.status = 'running';
       state.runningSince ??= state.lastAt;
-      if (state.turn) state.turn.phase = 'acting';
+      if (state.turn) state.turn.phase = state.turn.phase === 'backoff' ? 'sampling' : 'acting';
       else {
         state.turns += 1;
         state.turn = newTurn();

@@ -17,6 +17,7 @@ export function woken(draft: Draft): void {
     }
     return startTurn(draft);
   }
+  const over = turn.phase === 'acting' && turn.calls.length === 0;
   if (turn.span) closeSpan(draft, true);
   const lost = turn.calls.filter((call) => call.state === 'running' || call.state === 'ready');
   for (const call of lost) giveUpCall(draft, call);
@@ -28,6 +29,8 @@ export function woken(draft: Draft): void {
     for (const call of turn.calls) if (call.state !== 'done') closeCall(draft, call, INTERRUPTED);
     return endTurn(draft, { type: 'end_turn' });
   }
+  // The reply was there and called nothing: the turn was over but for its outputs.
+  if (over) return endTurn(draft, { type: 'end_turn' });
   goOn(draft);
 }
 
