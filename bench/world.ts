@@ -61,7 +61,7 @@ export async function openWorld(): Promise<World> {
   const apiKey = `lh-${randomBytes(24).toString('base64url')}`;
   const api = await startWorkerProcess('api', { ...stack.env.api, LONGHAND_API_KEY: apiKey });
   const port = api.lines.map((line) => /listens on http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1]).find(Boolean);
-  const client = new Anthropic({ baseURL: `http://127.0.0.1:${port}`, apiKey, maxRetries: 0 });
+  const client = new Anthropic({ baseURL: `http://127.0.0.1:${port}`, apiKey });
   const { events } = client.beta.sessions;
   const environment = await client.beta.environments.create({ name: 'bench' });
 
