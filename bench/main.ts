@@ -7,12 +7,14 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import { startTestApi } from '../test/support/api.ts';
 import { startStack } from '../test/support/stack.ts';
 import { type Figure, figure, table, timed } from './figures.ts';
+import { grading, OUTCOME_TURNS } from './outcome.ts';
 
 const stack = await startStack({
   hands: true,
   script: {
     rehearsal: 'Bench',
     turns: [
+      ...OUTCOME_TURNS,
       { when: 'tools', steps: [{ repeat: 30, tools: [{ bash: { command: 'true' } }] }, { text: 'Done.' }] },
       { when: 'cold', steps: [{ tools: [{ bash: { command: 'true' } }] }, { text: 'Done.' }] },
     ],
@@ -23,7 +25,12 @@ const api = await startTestApi(stack);
 const { client } = api;
 const figures: Figure[] = [];
 try {
-  figures.push(...(await yardstick()), ...(await conversation()), ...(await work()));
+  figures.push(
+    ...(await yardstick()),
+    ...(await conversation()),
+    ...(await work()),
+    ...(await grading(stack, client, newSession)),
+  );
   if (process.argv.includes('--json')) console.log(JSON.stringify(figures, null, 2));
   else console.log(table(figures));
 } finally {
