@@ -8,6 +8,7 @@ import { externalize, internalize } from '../store/blobs/parts.ts';
 import { type ExecuteInput, type ExecuteResult, type HandsActivities, SANDBOX_GONE } from '../workflows/contract.ts';
 import { beating } from './beat.ts';
 import { collectOutputs } from './collect-outputs.ts';
+import { readOutputs } from './outputs.ts';
 
 /** A sandbox that has ended does not come back by asking again. */
 function asTerminal(error: unknown): never {
@@ -55,6 +56,7 @@ export function createHandsActivities(hands: Hands, blobs: Blobs, queue?: string
     async checkpoint({ ref, since }) {
       return (await beating(() => hands.checkpoint(ref, since)).catch(asTerminal)) ?? null;
     },
+    readOutputs: ({ ref }) => beating(() => readOutputs(hands, blobs, ref)).catch(asTerminal),
     release: ({ ref }) => beating(() => hands.release(ref)),
     listFiles: ({ ref, path }) => hands.listFiles(ref, path).catch(asTerminal),
     exportFile: ({ ref, path }) =>

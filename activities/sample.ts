@@ -18,10 +18,11 @@ import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/b
 import { PartPathError } from '../store/blobs/parts.ts';
 import { LogConflict, type LogStore } from '../store/log.ts';
 import type { SampleInput, SampleResult } from '../workflows/contract.ts';
-import { beating } from './beat.ts';
 import { createConversations } from './conversations.ts';
+import { countingCrashes } from './crashes.ts';
 import { withFileBytes } from './file-bytes.ts';
 import { BrokenStreamError, failureOf } from './model-client.ts';
+import type { ModelSlots } from './model-slots.ts';
 import { createPreviews } from './previews.ts';
 import { fitReply } from './reply-parts.ts';
 import type { Rounds } from './rounds.ts';
@@ -36,54 +37,25 @@ export interface SampleDeps {
   agentOf(sessionId: string, rev: number): Promise<{ agent: SessionAgent; skills: SkillSummary[] }>;
   /** What is known of a model id; unknown ids get stated defaults. */
   modelSpec(id: string): ModelSpec;
-  /**
-   * Open model requests at most. Fewer than the worker's slots, so that publishing never waits for a model: one too many
-   * stores what it carries and comes back.
-   */
-  maxRequests: number;
+  /** One request too many stores what it carries and comes back. */
+  slots: ModelSlots;
 }
-
-/** One request too many asks again so much later; another brain may have room. ms */
-const FULL_MS = 500;
-/** A first attempt leaves its mark so late: mostly it has ended by then, and the mark costs the server a write. ms */
-const FIRST_BEAT_MS = 1_000;
-/** Crashes of one request after which it is given up: something in it kills workers. */
-const MAX_CRASHES = 5;
 
 export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<SampleResult> {
   const conversations = createConversations(deps.log, deps.blobs);
-  let open = 0;
 
   return async function sample(input: SampleInput): Promise<SampleResult> {
-    const context = Context.current();
-    // An attempt that ends by itself takes its mark back; what is left are those that died.
-    const { attempt, heartbeatDetails } = context.info;
-    const crashes = readCrashes(heartbeatDetails, attempt);
-    if (crashes >= MAX_CRASHES) {
-      // The window counts as stored once this returns, whatever else is given up.
-      await deps.log.append(input.carry).catch(asTerminal);
-      return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
-    }
-    if (open >= deps.maxRequests) {
-      await deps.log.append(input.carry).catch(asTerminal);
-      context.heartbeat({ crashes });
-      throw ApplicationFailure.create({
-        message: `This brain has ${open} open model requests; the next one is free for another.`,
-        type: 'BrainFull',
-        nextRetryDelay: FULL_MS,
-        details: [],
-      });
-    }
-    open += 1;
-    try {
-      return await beating(() => request(input), { crashes: crashes + 1 }, attempt === 1 ? FIRST_BEAT_MS : 0);
-    } catch (error) {
-      context.heartbeat({ crashes });
-      return asTerminal(error);
-    } finally {
-      open -= 1;
-      deps.rounds.ended(input.carry.thread);
-    }
+    const store = () => deps.log.append(input.carry);
+    return await countingCrashes<SampleResult>(
+      () => deps.slots.run(() => request(input), store),
+      async (crashes) => {
+        // The window counts as stored once this returns, whatever else is given up.
+        await store();
+        return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
+      },
+    )
+      .catch(asTerminal)
+      .finally(() => deps.rounds.ended(input.carry.thread));
   };
 
   async function request(input: SampleInput): Promise<SampleResult> {
@@ -206,10 +178,4 @@ async function streamMessage(
 function nothingYet(): Extract<SampleResult, { ok: true }> {
   const usage = { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
   return { ok: true, events: [], calls: [], stop: 'interrupted', usage };
-}
-
-/** Without a mark all earlier attempts died before they could leave one: the first does so late. */
-function readCrashes(details: unknown, attempt: number): number {
-  const crashes = typeof details === 'object' && details !== null ? Reflect.get(details, 'crashes') : undefined;
-  return typeof crashes === 'number' ? crashes : attempt - 1;
 }

@@ -6,6 +6,7 @@ import { id } from './common.ts';
 import {
   confirmation,
   customToolResult,
+  defineOutcome,
   interrupt,
   resultContent,
   systemMessage,
@@ -55,6 +56,7 @@ const modelUsage = z.object({
   cache_read_input_tokens: count,
   speed: z.enum(['standard', 'fast']).nullable().optional(),
 });
+const cycle = { outcome_id: id, iteration: count };
 const error = z
   .object({
     type: z.enum([
@@ -76,6 +78,13 @@ const inLog = [
   confirmation.extend(received),
   customToolResult.extend(received),
   systemMessage.extend(received),
+  // A file rubric is shown as its text.
+  defineOutcome.extend({
+    ...written,
+    outcome_id: id,
+    rubric: z.object({ type: z.literal('text'), content: z.string() }),
+    max_iterations: z.int().nullable(),
+  }),
   bare('agent.message').extend({ content: z.array(z.object({ type: z.literal('text'), text: z.string() })) }),
   bare('agent.thinking'),
   bare('agent.thread_context_compacted'),
@@ -105,6 +114,16 @@ const inLog = [
     agent: sessionAgentObject.optional(),
   }),
   bare('session.usage').extend({ usage: usageObject, budget: z.null() }),
+  bare('span.outcome_evaluation_start').extend(cycle),
+  bare('span.outcome_evaluation_ongoing').extend(cycle),
+  bare('span.outcome_evaluation_end').extend({
+    ...cycle,
+    // Empty where the outcome ended before an evaluation had begun.
+    outcome_evaluation_start_id: z.string(),
+    result: z.enum(['satisfied', 'needs_revision', 'max_iterations_reached', 'failed', 'interrupted']),
+    explanation: z.string(),
+    usage: modelUsage,
+  }),
   bare('span.model_request_start'),
   bare('span.model_request_end').extend({
     model_request_start_id: id,

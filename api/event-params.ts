@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { EventParams } from '../events/wire.ts';
 import { id } from './common.ts';
-import { invalid, notYet } from './errors.ts';
+import { invalid } from './errors.ts';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'] as const;
 /** Most events of one request. */
@@ -78,9 +78,12 @@ const toolResult = z.strictObject({
   content: resultContent.optional(),
   is_error: z.boolean().nullable().optional(),
 });
-const defineOutcome = z.strictObject({
+export const defineOutcome = z.strictObject({
   type: z.literal('user.define_outcome'),
-  description: z.string().min(1),
+  description: z
+    .string()
+    .min(1)
+    .refine((text) => text.trim() !== '', 'An outcome must say something'),
   rubric: z.discriminatedUnion('type', [
     z.strictObject({ type: z.literal('text'), content: z.string().min(1).max(262_144) }),
     fileSource,
@@ -120,8 +123,6 @@ export function checkEvents(events: EventParams[], rules: EventRules, at: string
   for (const [index, one] of events.entries()) {
     const path = `${at}.${index}`;
     switch (one.type) {
-      case 'user.define_outcome':
-        throw notYet(`${path}.type`, 'user.define_outcome is');
       case 'user.tool_result':
         throw invalid(`${path}.type`, 'user.tool_result is accepted only by sessions of self_hosted environments');
       case 'user.tool_confirmation':

@@ -13,6 +13,7 @@ import { invalid } from './errors.ts';
 import { takeEventFiles, withFiles } from './event-files.ts';
 import { eventPage, sentEvents } from './event-objects.ts';
 import { checkEvents, sendBody } from './event-params.ts';
+import { resolveOutcomes, withGrader } from './outcomes.ts';
 import { prepareEvents } from './prepared.ts';
 import { type Route, route } from './route.ts';
 import { refusal } from './session-life.ts';
@@ -107,7 +108,7 @@ async function send(
   { deps, caller, params, body, effectId }: Request<unknown, z.output<typeof sendBody>>,
 ): Promise<{ data: unknown[] }> {
   const row = await parts.load(caller, params.session_id ?? '');
-  const events: EventParams[] = body.events;
+  const events = await resolveOutcomes(deps, row, body.events, 'events');
   const prepared = await prepareForSession(parts, row, events);
   const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
   if (!answer.ok) throw refusal(answer);
@@ -116,7 +117,10 @@ async function send(
   return { data: await asStored(parts, { ...row, acceptedSeq: seq }, events, answer.events) };
 }
 
-/** Checks what is sent to a session by all rules that need no knowledge of its state, and stores its large parts. */
+/**
+ * Checks what is sent to a session by all rules that need no knowledge of its state, and stores its large parts.
+ * @param events - with every rubric as text (`resolveOutcomes`).
+ */
 export async function prepareForSession(
   parts: SessionParts,
   row: SessionRow,
@@ -128,7 +132,9 @@ export async function prepareForSession(
   const systemMessages = agent !== undefined && deps.models.find(agent.model.id).systemMessages;
   checkEvents(events, { thread: row.thread, systemMessages, modelId: agent?.model.id ?? '' }, 'events');
   const files = await takeEventFiles(deps, row, row.id, events, 'events');
-  return withFiles(await prepareEvents(row.id, events, deps.blobs), files);
+  const prepared = withFiles(await prepareEvents(row.id, events, deps.blobs), files);
+  if (!events.some((event) => event.type === 'user.define_outcome')) return prepared;
+  return withGrader(prepared, (await parts.loadSettled(row, row.id)).metadata);
 }
 
 /** The events as the log has them, without reading it: the answer of a post holds ids and stamps, not content. */
@@ -139,7 +145,11 @@ async function asStored(
   accepted: AcceptedEvent[],
 ): Promise<unknown[]> {
   if (accepted.length === sent.length) {
-    return accepted.map(({ id, processed_at }, index) => ({ ...sent[index], id, processed_at }));
+    return accepted.map(({ id, processed_at, outcome_id }, index) => ({
+      ...sent[index],
+      ...(outcome_id ? { max_iterations: maxIterations(sent[index]), outcome_id } : {}),
+      ...{ id, processed_at },
+    }));
   }
   // A confirmation that was a duplicate has no entry; which one it was, the log knows.
   await parts.accepted.stored(row);
@@ -150,6 +160,9 @@ async function asStored(
   }
   return stored;
 }
+
+const maxIterations = (event: EventParams | undefined) =>
+  event?.type === 'user.define_outcome' ? (event.max_iterations ?? null) : null;
 
 /** One page of a thread's events. */
 export async function listEvents(

@@ -46,12 +46,6 @@ const cases: Case[] = [
     'events.0.id: ',
   ],
   [
-    'an outcome',
-    '/v1/sessions/SESSION/events',
-    events({ type: 'user.define_outcome', description: 'd', rubric: { type: 'text', content: 'r' } }),
-    'events.0.type: ',
-  ],
-  [
     'a tool result of a self-hosted sandbox',
     '/v1/sessions/SESSION/events',
     events({ type: 'user.tool_result', tool_use_id: 'sevt_1' }),

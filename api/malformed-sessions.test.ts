@@ -53,16 +53,6 @@ const cases: Case[] = [
     'initial_events.0.type: ',
   ],
   [
-    'a first outcome',
-    '/v1/sessions',
-    {
-      agent: 'AGENT',
-      environment_id: 'ENV',
-      initial_events: [{ type: 'user.define_outcome', description: 'd', rubric: { type: 'text', content: 'r' } }],
-    },
-    'initial_events.0.type: ',
-  ],
-  [
     'fifty-one first events',
     '/v1/sessions',
     { agent: 'AGENT', environment_id: 'ENV', initial_events: Array.from({ length: 51 }, () => message('x')) },

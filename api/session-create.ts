@@ -16,6 +16,7 @@ import { refuseUnenforced } from './environments.ts';
 import { ApiError, invalid, notFound, notYet } from './errors.ts';
 import { takeEventFiles, withFiles } from './event-files.ts';
 import { checkEvents, initialEvents } from './event-params.ts';
+import { resolveOutcomes, withGrader } from './outcomes.ts';
 import { prepareEvents } from './prepared.ts';
 import { resolveSessionAgent, sessionAgentParams } from './session-agent.ts';
 import { type ResourceRows, resourceList, storeInputs, takeResources } from './session-inputs.ts';
@@ -44,6 +45,9 @@ export type CreateRequest = Pick<
 
 export async function createSession(parts: SessionParts, request: CreateRequest): Promise<Session> {
   const row = await ensureSession(parts, request);
+  // The answer shows the outcome that the session was born with.
+  const initial = request.body.initial_events ?? [];
+  if (initial.some((event) => event.type === 'user.define_outcome')) await parts.accepted.stored(row);
   const [session] = await parts.toWire([row]);
   if (!session) throw new ApiError(500, 'api_error', `Session ${row.id} lost its agent.`);
   return session;
@@ -118,11 +122,12 @@ async function makeInput(
   const { deps, caller, body } = request;
   const { settings, harness, handsQueue } = { ...deps.settings, settings: deps.settings.session };
   const thread = primaryThreadId(sessionId);
-  const events = body.initial_events ?? [];
+  const events = await resolveOutcomes(deps, caller, body.initial_events ?? [], 'initial_events');
   const rules = { thread, modelId: agent.model.id, systemMessages: deps.models.find(agent.model.id).systemMessages };
   checkEvents(events, rules, 'initial_events');
   const files = await takeEventFiles(deps, caller, sessionId, events, 'initial_events');
-  const initial = withFiles(await prepareEvents(sessionId, events, deps.blobs), files);
+  const prepared = withFiles(await prepareEvents(sessionId, events, deps.blobs), files);
+  const initial = withGrader(prepared, body.metadata ?? {});
   const inputs = await firstInputs(deps.blobs, sessionId, given);
   return {
     v: 1,

@@ -20,6 +20,17 @@ export const usageObject = z
   .openapi('SessionUsage');
 /** A list of what sessions cannot have yet. */
 const nothing = z.tuple([]).openapi({ type: 'array', maxItems: 0 });
+const outcomeEvaluation = z
+  .object({
+    type: z.literal('outcome_evaluation'),
+    outcome_id: id,
+    description: z.string(),
+    iteration: count,
+    result: z.string(),
+    explanation: z.string().nullable(),
+    completed_at: time.nullable(),
+  })
+  .openapi('OutcomeEvaluation');
 export const statusName = z.enum(['idle', 'running', 'rescheduling', 'terminated']);
 
 /** Members that are always empty are those whose features sessions refuse. */
@@ -35,7 +46,7 @@ export const sessionObject = z
     resources: z.array(resourceObject),
     vault_ids: nothing,
     budget: z.null(),
-    outcome_evaluations: nothing,
+    outcome_evaluations: z.array(outcomeEvaluation),
     metadata: metadataObject,
     usage: usageObject,
     stats: z.object({ active_seconds: seconds, duration_seconds: seconds }),
@@ -46,7 +57,13 @@ export const sessionObject = z
   .openapi('Session') satisfies z.ZodType<Session>;
 
 /** Times that go on while the session runs are computed at the moment of reading. @param now - ms */
-export function toSession(row: SessionRow, agent: SessionAgent, resources: ResourceRow[], now: number): Session {
+export function toSession(
+  row: SessionRow,
+  agent: SessionAgent,
+  resources: ResourceRow[],
+  outcomes: Session['outcome_evaluations'],
+  now: number,
+): Session {
   const times = activeTimes(row, now);
   return {
     id: row.id,
@@ -59,7 +76,7 @@ export function toSession(row: SessionRow, agent: SessionAgent, resources: Resou
     resources: resources.map(toResource),
     vault_ids: [],
     budget: null,
-    outcome_evaluations: [],
+    outcome_evaluations: outcomes,
     metadata: row.metadata,
     usage: { ...row.usage, active_seconds: times.usage },
     stats: { active_seconds: times.stats, duration_seconds: times.duration },

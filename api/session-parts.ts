@@ -6,6 +6,7 @@ import { type Accepted, createAccepted } from './accepted.ts';
 import type { ApiDeps, Caller } from './context.ts';
 import { ApiError, notFound } from './errors.ts';
 import type { Frames } from './frames.ts';
+import { outcomeEvaluations } from './outcomes.ts';
 import { createSessionLife, type SessionLife } from './session-life.ts';
 import { toSession } from './session-object.ts';
 
@@ -16,9 +17,9 @@ export interface SessionParts {
   /** Open streams, to be ended when the process ends. */
   streams: Set<Pick<Frames, 'end'>>;
   /** The caller's session, whole: a half-made one is finished first. @throws ApiError 404 */
-  load(caller: Caller, id: string): Promise<SessionRow>;
+  load(caller: Pick<Caller, 'workspaceId'>, id: string): Promise<SessionRow>;
   /** As `load`, once the row shows everything that any api has answered for. */
-  loadSettled(caller: Caller, id: string): Promise<SessionRow>;
+  loadSettled(caller: Pick<Caller, 'workspaceId'>, id: string): Promise<SessionRow>;
   agentOf(row: SessionRow): Promise<SessionAgent>;
   toWire(rows: SessionRow[]): Promise<Session[]>;
   /** Runs `act` after whatever else this process is changing in the session: what does not meet need not be repeated. */
@@ -31,7 +32,7 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
   const life = createSessionLife(deps);
   const turns = new Map<string, Promise<unknown>>();
 
-  async function find(caller: Caller, id: string): Promise<SessionRow> {
+  async function find(caller: Pick<Caller, 'workspaceId'>, id: string): Promise<SessionRow> {
     const row = await findSession(orm, caller.workspaceId, id);
     if (!row) throw notFound('Session', id);
     return row;
@@ -65,7 +66,8 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
     },
 
     async toWire(rows) {
-      const agents = await sessionAgentsOf(orm, rows);
+      const ids = rows.map((row) => row.id);
+      const [agents, outcomes] = await Promise.all([sessionAgentsOf(orm, rows), outcomeEvaluations(deps, ids)]);
       const resources = Map.groupBy(
         await listResources(
           orm,
@@ -76,7 +78,8 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
       const now = deps.now();
       return rows.flatMap((row) => {
         const agent = agents.get(row.id);
-        return agent ? [toSession(row, agent, resources.get(row.id) ?? [], now)] : [];
+        if (!agent) return [];
+        return [toSession(row, agent, resources.get(row.id) ?? [], outcomes.get(row.id) ?? [], now)];
       });
     },
 

@@ -3,13 +3,13 @@
  * request that one of the two ways would refuse, the other one refuses too.
  */
 import { createHash } from 'node:crypto';
-import type { EventParams } from '../events/wire.ts';
 import { findSessionRow, type SessionRow } from '../store/sessions.ts';
 import type { Answered, SessionService } from '../workflows/service-contract.ts';
 import type { ApiDeps } from './context.ts';
 import { ApiError, ensureApiError, invalid, notFound } from './errors.ts';
 import { sendBody } from './event-params.ts';
 import { prepareForSession } from './events.ts';
+import { resolveOutcomes } from './outcomes.ts';
 import { createBody, ensureSession } from './session-create.ts';
 import { createSessionParts } from './session-parts.ts';
 import { renewInputs } from './tell-inputs.ts';
@@ -66,8 +66,9 @@ export function createSessionService(deps: ApiDeps): SessionService {
     prepare: ({ session, events }) =>
       answered(async () => {
         const body = check(sendBody, { events });
-        const sent: EventParams[] = body.events;
-        return await prepareForSession(parts, await load(session), sent);
+        const row = await load(session);
+        const sent = await resolveOutcomes(parts.deps, row, body.events, 'events');
+        return await prepareForSession(parts, row, sent);
       }),
 
     inputs: async (session) => ((await load(session)).inputsRev > 0 ? await renewInputs(deps, session) : undefined),

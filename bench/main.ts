@@ -11,6 +11,7 @@ import { growth } from './growth.ts';
 import { idle } from './idle.ts';
 import { interrupt } from './interrupt.ts';
 import { message } from './message.ts';
+import { outcome } from './outcome.ts';
 import { resume } from './resume.ts';
 import { round } from './round.ts';
 import type { Bench, Subject } from './subject.ts';
@@ -25,6 +26,7 @@ const SUBJECTS: Record<string, Subject> = {
   round,
   cold,
   growth,
+  outcome,
   interrupt,
   resume,
   crowd,

@@ -9,9 +9,11 @@ import type { SessionEvent } from '../events/wire.ts';
 import type { RequestRecord } from '../rehearsal/rehearsal.ts';
 import { type Stack, startStack } from '../test/support/stack.ts';
 import { startWorkerProcess } from '../test/support/worker-process.ts';
+import { OUTCOME_TURNS } from './outcome.ts';
 import { cpuMs, partPids, sandboxPids } from './processes.ts';
 
 const TURNS = [
+  ...OUTCOME_TURNS,
   { when: 'many rounds', steps: [{ repeat: 1_000, tools: [{ bash: 'true' }] }, { text: 'Done.' }] },
   { when: 'twenty rounds', steps: [{ repeat: 20, tools: [{ bash: 'true' }] }, { text: 'Done.' }] },
   { when: 'one round', steps: [{ tools: [{ bash: 'true' }] }, { text: 'Done.' }] },

@@ -7,7 +7,7 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import { sessionWorkflowId } from '../events/ids.ts';
+import { gradingWorkflowId, sessionWorkflowId } from '../events/ids.ts';
 import {
   BRAIN_QUEUE,
   POST,
@@ -36,6 +36,14 @@ export function createSessionClient(temporal: Client): SessionClient {
       }
     });
   const batches = createBatches(send);
+  const remove = async (workflowId: string, runId: string): Promise<void> => {
+    const { namespace } = temporal.options;
+    await temporal.workflowService
+      .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } })
+      .catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+  };
 
   return {
     start: (input) => startWorkflow(temporal, input, 'REJECT_DUPLICATE'),
@@ -59,18 +67,14 @@ export function createSessionClient(temporal: Client): SessionClient {
 
     async erase(sessionId) {
       const workflowId = sessionWorkflowId(sessionId);
-      const { namespace } = temporal.options;
       const runs = new Set(await chainOfRuns(temporal, workflowId));
       // Visibility knows runs that a broken-off deletion cut off from the chain; it lags behind, the chain does not.
       for await (const run of temporal.workflow.list({ query: `WorkflowId = "${workflowId}"` })) runs.add(run.runId);
+      const gradings = `WorkflowId STARTS_WITH "${gradingWorkflowId(sessionId, '')}"`;
+      for await (const { workflowId: id, runId } of temporal.workflow.list({ query: gradings }))
+        await remove(id, runId);
       // Oldest first: what is left, should this break off, still leads from the last run to all others.
-      for (const runId of [...runs].reverse()) {
-        await temporal.workflowService
-          .deleteWorkflowExecution({ namespace, workflowExecution: { workflowId, runId } })
-          .catch((error: unknown) => {
-            if (!isNotFound(error)) throw error;
-          });
-      }
+      for (const runId of [...runs].reverse()) await remove(workflowId, runId);
     },
   };
 }

@@ -36,8 +36,28 @@ export interface PrivatePart {
   summary?: string;
   /** The files that an inbound event's blocks name, by file id. */
   files?: Record<string, FileBytes>;
-  /** Set on a `session.updated`: what the session's row must say from now on. */
-  row?: { title?: string | null; metadata?: Record<string, string>; agent_rev?: number };
+  /** What the session's row, or one of its outcomes, must say from now on. */
+  row?: {
+    title?: string | null;
+    metadata?: Record<string, string>;
+    agent_rev?: number;
+    /** Outcomes that changed with this entry, in order. */
+    outcomes?: OutcomePatch[];
+  };
+  /** Of an evaluation's end: the files that were judged, by their checkpoint's SHA-256. */
+  judged?: string;
+}
+
+/** Where an outcome stands. Its words are in the log, at these seqs. */
+export interface OutcomePatch {
+  outcome_id: string;
+  define_seq: number;
+  result: string;
+  iteration: number;
+  /** seq of the newest `span.outcome_evaluation_end`, else null. */
+  explained_seq: number | null;
+  /** RFC 3339, null until it has ended. */
+  completed_at: string | null;
 }
 
 /** An event's first appearance in the log. */

@@ -36,12 +36,22 @@ export function eventIdAt(threadId: string, seq: number): string {
   return `sevt_${idBody(threadId)}e${seq.toString(36)}`;
 }
 
+/** The id of the outcome whose definition stands at `seq` of a thread. */
+export function outcomeIdAt(threadId: string, seq: number): string {
+  return `outc_${idBody(threadId)}e${seq.toString(36)}`;
+}
+
 /**
  * The id of an event that a model reply brings. `attempt` keeps a second attempt's events apart from previews that a
  * dead first attempt has already shown.
  */
 export function replyEventId(threadId: string, request: number, attempt: number, block: number): string {
   return `sevt_${idBody(threadId)}r${request.toString(36)}a${attempt.toString(36)}b${block.toString(36)}`;
+}
+
+/** Temporal's workflow id of one evaluation of an outcome, by the id of its start. */
+export function gradingWorkflowId(sessionId: string, evaluation: string): string {
+  return `grading/${sessionId}/${evaluation}`;
 }
 
 /** Temporal's workflow id of a session. */

@@ -4,6 +4,8 @@
  */
 import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
 import { type EventEntry, type FileBytes, isEventEntry, type LogEntry } from '../events/entry.ts';
+import type { EventOf } from '../events/wire.ts';
+import { type Goal, goalMessage, verdictMessage } from './outcome-prompt.ts';
 import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
 
 const BLANK = '(blank message)';
@@ -26,6 +28,8 @@ export interface Conversation {
   files: Map<string, FileBytes>;
   /** A turn is open, so an interrupt has something to interrupt. */
   working: boolean;
+  /** The open outcome; it is said when the next model request opens. */
+  goal?: Goal;
 }
 
 export function emptyConversation(): Conversation {
@@ -56,6 +60,13 @@ function takeEvent(conversation: Conversation, { event, private: hidden }: Event
       return say(conversation, 'user', ...(event.content as ContentBlockParam[]));
     case 'system.message':
       return say(conversation, 'system', ...(event.content as ContentBlockParam[]));
+    case 'user.define_outcome':
+      conversation.goal = { text: goalMessage(event), said: false };
+      return;
+    case 'span.model_request_start':
+      return sayGoal(conversation);
+    case 'span.outcome_evaluation_end':
+      return takeVerdict(conversation, event);
     case 'user.interrupt':
       if (conversation.working) say(conversation, 'user', { type: 'text', text: INTERRUPTED_NOTE });
       return;
@@ -83,6 +94,20 @@ function takeEvent(conversation: Conversation, { event, private: hidden }: Event
       conversation.working = event.stop_reason.type === 'requires_action';
       return;
   }
+}
+
+/** Not where it stands in the log: a reply that was under way then comes before it. */
+function sayGoal(conversation: Conversation): void {
+  const { goal } = conversation;
+  if (!goal || goal.said) return;
+  goal.said = true;
+  say(conversation, 'user', { type: 'text', text: goal.text });
+}
+
+function takeVerdict(conversation: Conversation, event: EventOf<'span.outcome_evaluation_end'>): void {
+  const text = verdictMessage(event);
+  if (event.result !== 'needs_revision') conversation.goal = undefined;
+  if (text !== undefined) say(conversation, 'user', { type: 'text', text });
 }
 
 /** Providers refuse texts of white space; a message of nothing else still says that someone spoke. */
@@ -121,7 +146,10 @@ function isBlank(block: unknown): boolean {
 function compact(conversation: Conversation, summary: string): void {
   const last = conversation.messages.at(-1);
   const unanswered = last?.role === 'user' ? last.content.filter((block) => block.type !== 'tool_result') : [];
-  conversation.messages = [{ role: 'user', content: [{ type: 'text', text: summaryMessage(summary) }, ...unanswered] }];
+  const { goal } = conversation;
+  const repeat = goal?.said && !unanswered.some((block) => block.type === 'text' && block.text === goal.text);
+  const kept: ContentBlockParam[] = repeat ? [{ type: 'text', text: goal.text }, ...unanswered] : unanswered;
+  conversation.messages = [{ role: 'user', content: [{ type: 'text', text: summaryMessage(summary) }, ...kept] }];
   conversation.toolIds.clear();
 }
 

@@ -8,6 +8,11 @@ import type { ResultBlock } from '../events/wire.ts';
 /** What a sandbox is made for. Plain data: it travels through Temporal. */
 export interface SandboxSpec {
   sessionId: string;
+  /**
+   * Names a sandbox of the session other than its agent's: a copy for someone else, such as a grader, which the agent's
+   * cannot reach. It has generations of its own.
+   */
+  copy?: string;
   /** Counts up each time a session's sandbox is made anew; every call names it. */
   generation: number;
   /** Blob key of a checkpoint to restore before the first call. */
@@ -42,6 +47,8 @@ export interface SandboxLimits {
 /** A live sandbox, as plain data. */
 export interface SandboxRef {
   sessionId: string;
+  /** As in {@link SandboxSpec}. */
+  copy?: string;
   generation: number;
   /** The provider's name for it, e.g. the container id. */
   id: string;
@@ -128,7 +135,7 @@ export interface Hands {
   probe(): Promise<void>;
   /**
    * Makes the sandbox of this generation, or returns the one that is already there: safe to repeat.
-   * Sandboxes of the same session with a lower generation are destroyed.
+   * Sandboxes of the same session, and the same `copy`, with a lower generation are destroyed.
    */
   provision(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxRef>;
   /**

@@ -228,6 +228,25 @@ export const skillVersions = pgTable(
   (t) => [index('skill_versions_list').on(t.skillId, t.createdAt, t.id)],
 );
 
+/** Where each outcome of a session stands. Its words are in the log, at these seqs. */
+export const sessionOutcomes = pgTable(
+  'session_outcomes',
+  {
+    sessionId: text('session_id').notNull(),
+    outcomeId: text('outcome_id').notNull(),
+    /** seq of the entry that this comes from: entries may be stored in another order than written. */
+    seq: bigint({ mode: 'number' }).notNull(),
+    thread: text().notNull(),
+    defineSeq: bigint('define_seq', { mode: 'number' }).notNull(),
+    result: text().notNull(),
+    iteration: integer().notNull(),
+    /** seq of the newest `span.outcome_evaluation_end`. */
+    explainedSeq: bigint('explained_seq', { mode: 'number' }),
+    completedAt: stamp('completed_at'),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.outcomeId] })],
+);
+
 /** How far each thread's log is stored without a gap. */
 export const logHeads = pgTable(
   'log_heads',

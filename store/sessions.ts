@@ -11,6 +11,7 @@ import {
   type SessionSkill,
   segments,
   sessionAgents,
+  sessionOutcomes,
   sessionResources,
   sessions,
 } from './schema.ts';
@@ -93,6 +94,7 @@ export async function removeSession(
     await tx.delete(logEntries).where(eq(logEntries.sessionId, id));
     await tx.delete(logHeads).where(eq(logHeads.sessionId, id));
     await tx.delete(segments).where(eq(segments.sessionId, id));
+    await tx.delete(sessionOutcomes).where(eq(sessionOutcomes.sessionId, id));
     await tx.delete(sessionAgents).where(eq(sessionAgents.sessionId, id));
     await tx.delete(sessionResources).where(eq(sessionResources.sessionId, id));
     await tx.delete(files).where(eq(files.sessionId, id));

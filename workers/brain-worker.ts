@@ -1,6 +1,8 @@
 /** The brain: runs the session workflows and the model requests. It has the model key and the database, and no hands. */
 import { Worker, type WorkflowBundle } from '@temporalio/worker';
+import { createGradeStep } from '../activities/grade.ts';
 import { createModelClient, type ModelSettings } from '../activities/model-client.ts';
+import { createModelSlots } from '../activities/model-slots.ts';
 import { createPublish } from '../activities/publish.ts';
 import { createRecordOutputs } from '../activities/record-outputs.ts';
 import { createRounds } from '../activities/rounds.ts';
@@ -43,6 +45,9 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const log = createLogStore(database.pool);
   const rounds = createRounds();
   const segments = createSegments(database.pool, log, blobs);
+  const model = createModelClient(options.model);
+  const agentOf = sessionAgentOf(database.pool);
+  const slots = createModelSlots(MODEL_REQUESTS);
   const connection = await connectWorker(options.temporal);
   const { models, defaults, onError } = options;
   const { namespace } = options.temporal;
@@ -60,10 +65,18 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
         blobs,
         bus,
         rounds,
-        model: createModelClient(options.model),
-        agentOf: sessionAgentOf(database.pool),
+        model,
+        agentOf,
         modelSpec: options.models.find,
-        maxRequests: MODEL_REQUESTS,
+        slots,
+      }),
+      gradeStep: createGradeStep({
+        log,
+        blobs,
+        model,
+        agentOf,
+        modelSpec: options.models.find,
+        slots,
       }),
       publish: createPublish({ log, blobs, bus, segments, rounds }),
       ...service.activities,

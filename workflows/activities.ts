@@ -21,6 +21,18 @@ export function sample(summary: string): BrainActivities['sample'] {
   }).sample;
 }
 
+/** One request to a grader. */
+export function gradeStep(summary: string): BrainActivities['gradeStep'] {
+  return proxyActivities<BrainActivities>({
+    taskQueue: BRAIN_QUEUE,
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: '15m',
+    retry: RETRY,
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    summary,
+  }).gradeStep;
+}
+
 export const { publish } = proxyActivities<BrainActivities>({
   taskQueue: BRAIN_QUEUE,
   startToCloseTimeout: '10s',

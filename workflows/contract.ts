@@ -16,6 +16,7 @@ import type {
 
 export type { FileStat, InputFile };
 
+import type { GraderSettings, GradeStepInput, GradeStepResult } from './grading-contract.ts';
 import type { SessionState } from './state.ts';
 
 export const SESSION_WORKFLOW = 'session';
@@ -76,6 +77,8 @@ export interface SessionSettings {
   machineWaitMs: number;
   /** How outputs are brought out; absent: they are not. */
   outputs?: OutputLimits;
+  /** A `span.outcome_evaluation_ongoing` comes so often, ms; absent in sessions from before there were outcomes. */
+  gradingBeatMs?: number;
 }
 
 /** How much of /mnt/session/outputs becomes files. */
@@ -101,6 +104,7 @@ export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
   maxRunUpdates: 500,
   maxParallelCalls: 16,
   machineWaitMs: 120_000,
+  gradingBeatMs: 10_000,
 };
 
 /** Input of the session workflow. */
@@ -147,6 +151,8 @@ export interface PreparedEvent {
   blobs?: BlobPart[];
   /** The files that its blocks name, by id; their bytes are blobs of the session. */
   files?: Record<string, FileBytes>;
+  /** Of a `user.define_outcome`: how it will be graded. */
+  grader?: GraderSettings;
 }
 
 /** One thing asked of a session. */
@@ -185,6 +191,8 @@ export interface AcceptedEvent {
   id: string;
   seq: number;
   processed_at: string | null;
+  /** Of a `user.define_outcome`. */
+  outcome_id?: string;
 }
 
 export type SessionAnswer =
@@ -299,6 +307,8 @@ export interface BrainActivities {
   publish(input: PublishInput): Promise<void>;
   /** Makes files of what a list of outputs names, once each. */
   recordOutputs(input: { session: string; list: string }): Promise<void>;
+  /** One request to the grader of an outcome. */
+  gradeStep(input: GradeStepInput): Promise<GradeStepResult>;
 }
 
 /** Activities on a hands queue. */
@@ -318,6 +328,8 @@ export interface HandsActivities {
     since?: string;
   }): Promise<{ list?: string; problems: string[] }>;
   checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
+  /** What was handed in, for a grader: the name of a blob with `Outputs`. */
+  readOutputs(input: { ref: SandboxRef }): Promise<{ sha256: string }>;
   release(input: { ref: SandboxRef }): Promise<void>;
   listFiles(input: { ref: SandboxRef; path: string }): Promise<FileStat[]>;
   /** Copies a file into the session's part of the blob store. */

@@ -1,5 +1,6 @@
 /** Everything that Temporal's bundler puts into the workflow sandbox. */
 export { files } from './files.ts';
+export { grading } from './grading.ts';
 export {
   awaitSession,
   getEvents,

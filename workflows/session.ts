@@ -38,6 +38,7 @@ import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
 import { busy, lastCallRuns, type StepInput, step } from './reducer/step.ts';
+import { createSessionGrading } from './session-grading.ts';
 import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
 import { type Call, initialState } from './state.ts';
@@ -79,6 +80,16 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     },
   });
   const collect = createDeliverables(input, {
+    state: () => state,
+    dispatch,
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+  });
+  const grading = createSessionGrading(input, {
     state: () => state,
     dispatch,
     begin: () => {
@@ -133,6 +144,12 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         return;
       case 'stopCalls':
         background(() => sandbox.stop(command.ids));
+        return;
+      case 'grade':
+        background(() => grading.run(command.evaluation));
+        return;
+      case 'stopGrading':
+        grading.stop();
         return;
       case 'sleep':
         timer(command.ms, { in: 'woke', request: command.request });

@@ -4,9 +4,10 @@
  */
 import type { BlobPart } from '../events/entry.ts';
 import { noUsage } from '../events/usage.ts';
-import type { Session, SessionStatus, StopDetails, StopReason } from '../events/wire.ts';
+import type { ModelUsage, Session, SessionStatus, StopDetails, StopReason } from '../events/wire.ts';
 import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
 import type { AgentPolicy, SessionAnswer, SessionInput, SessionInputs } from './contract.ts';
+import type { GraderSettings } from './grading-contract.ts';
 
 /** One tool use of the open turn, until its result is in the log. */
 export interface Call {
@@ -32,8 +33,9 @@ export interface Turn {
    * - `acting`: calls run. `waiting`: only people can go on; the session shows idle.
    * - `collecting`: all is done but bringing out what was made; then the session shows idle.
    * - `backoff`: the model failed and will be asked again. `stopping`: interrupted, waiting briefly for what runs.
+   * - `grading`: an outcome's grader is at work.
    */
-  phase: 'sampling' | 'acting' | 'waiting' | 'collecting' | 'backoff' | 'stopping';
+  phase: 'sampling' | 'acting' | 'waiting' | 'collecting' | 'backoff' | 'stopping' | 'grading';
   calls: Call[];
   /** While `collecting`: how the turn ends. Absent when it only waits for people. */
   idle?: { reason: StopReason; details: StopDetails };
@@ -77,6 +79,29 @@ export interface Sandbox {
   saved: number;
 }
 
+/** What the agent works towards, and how far it has come. */
+export interface Outcome {
+  /** `outc_…` */
+  id: string;
+  /** seq of its `user.define_outcome`. */
+  seq: number;
+  maxIterations: number;
+  grader: GraderSettings;
+  /** From 0. */
+  iteration: number;
+  /**
+   * - `pending`: no model request has shown it yet. `running`: the agent works. `evaluating`: the grader does.
+   * - The others are ends.
+   */
+  result: 'pending' | 'running' | 'evaluating' | 'satisfied' | 'max_iterations_reached' | 'failed' | 'interrupted';
+  /** Id of the open evaluation's start. */
+  evaluation?: string;
+  /** Set when the evaluation was broken off: what its requests had cost. */
+  spent?: ModelUsage;
+  /** seq of the newest evaluation's end. */
+  explained?: number;
+}
+
 export interface SessionState {
   v: 1;
   session: string;
@@ -109,6 +134,8 @@ export interface SessionState {
   outputs?: { seen: number; list?: string };
   /** Read-only files that the sandbox must hold before its next call. */
   inputs?: SessionInputs;
+  /** The newest outcome, open or ended; absent when there never was one. */
+  outcome?: Outcome;
   /** Counts turns: a timer that was set for an older idle time is stale. */
   turns: number;
   ended: null | { how: 'archived' | 'deleted'; at: number };

@@ -6,6 +6,7 @@ import type { BlobPart, LogEntry, PrivatePart } from '../../events/entry.ts';
 import { eventIdAt } from '../../events/ids.ts';
 import type { SessionEvent } from '../../events/wire.ts';
 import type { SessionAnswer, SessionSettings } from '../contract.ts';
+import type { Evaluation } from '../grading-contract.ts';
 import type { Call, SessionState } from '../state.ts';
 
 /** What the reducer asks the shell to do. */
@@ -20,6 +21,10 @@ export type Command =
   | { do: 'grace'; ms: number; turn: number }
   /** Comes back as `collected`, and as `collectLate` when that takes longer than `waitMs`. */
   | { do: 'collect'; turn: number; changes: number; waitMs: number }
+  /** Comes back as `graded`; until then `stillGrading` from time to time. */
+  | { do: 'grade'; evaluation: Evaluation }
+  /** Breaks the open evaluation off; it comes back as `graded` all the same. */
+  | { do: 'stopGrading' }
   | { do: 'provision' }
   | { do: 'checkpoint' }
   /** Comes back as `idleElapsed` with the same turn number. */

@@ -1,11 +1,14 @@
 /** A model request that failed: wait and ask again, or give the turn up. */
 import type { FailureClass, SampleResult } from '../contract.ts';
-import { type Draft, markProcessed } from './draft.ts';
+import type { Draft } from './draft.ts';
 import { showError, showRescheduled, showRunning } from './status.ts';
-import { askModel, endTurn } from './turn.ts';
+import { askModel, endTurn, takeQueue } from './turn.ts';
 
 /** Summaries in a row that may fail to make room. */
 const MAX_COMPACTIONS = 2;
+
+/** The type of `session.error` for a class of failures. */
+export const errorType = (of: FailureClass) => CLASSES[of].type;
 
 /** How each class shows in `session.error`, and whether asking again may help. */
 const CLASSES: Record<FailureClass, { type: Parameters<typeof showError>[1]; retry: boolean }> = {
@@ -48,8 +51,7 @@ export function modelFailed(draft: Draft, failure: Extract<SampleResult, { ok: f
 export function giveUp(draft: Draft): void {
   const { state } = draft;
   state.compactNext = false;
-  for (const queued of state.queue) markProcessed(draft, queued.seq);
-  state.queue = [];
+  takeQueue(draft);
   endTurn(draft, { type: 'retries_exhausted' });
 }
 

@@ -4,6 +4,7 @@ import type { EventParams, SessionEvent } from '../../events/wire.ts';
 import { type AcceptedEvent, type PreparedEvent, type SessionOp, STALE } from '../contract.ts';
 import { appendToolError, finish } from './calls.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
+import { callOffOutcome, defineOutcome } from './outcome.ts';
 import { showTerminated } from './status.ts';
 import { goOn, interrupt, startTurn } from './turn.ts';
 
@@ -53,16 +54,14 @@ function applyEvent(draft: Draft, prepared: PreparedEvent): AcceptedEvent | unde
   switch (event.type) {
     case 'user.message':
     case 'system.message': {
-      const asked = pendingIds(draft);
-      if (asked.length > 0 && event.type === 'user.message') {
-        throw new Refusal(
-          `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.`,
-        );
-      }
+      if (event.type === 'user.message') refuseWhileAsked(draft);
       const answer = inbound(draft, prepared, null);
       draft.state.queue.push({ seq: answer.seq, type: event.type });
       return answer;
     }
+    case 'user.define_outcome':
+      refuseWhileAsked(draft);
+      return defineOutcome(draft, event, prepared);
     case 'user.interrupt': {
       if (event.session_thread_id && event.session_thread_id !== draft.state.thread) {
         throw new Refusal(`session_thread_id: no thread ${event.session_thread_id} in this session.`, 404);
@@ -106,6 +105,14 @@ function confirm(draft: Draft, event: Extract<EventParams, { type: 'user.tool_co
   appendToolError(draft, call.id, `The user denied permission for this call; it was not run.${reason}`);
   finish(call);
   return answer;
+}
+
+function refuseWhileAsked(draft: Draft): void {
+  const asked = pendingIds(draft);
+  if (asked.length === 0) return;
+  throw new Refusal(
+    `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.`,
+  );
 }
 
 function pendingIds(draft: Draft): string[] {
@@ -178,6 +185,7 @@ function applyEnd(draft: Draft, how: 'archive' | 'delete'): AcceptedEvent[] {
     );
   }
   for (const call of state.turn?.calls ?? []) finish(call);
+  callOffOutcome(draft, `The session was ${how}d.`);
   state.turn = null;
   state.ended = { how: how === 'archive' ? 'archived' : 'deleted', at: draft.now };
   showTerminated(draft);

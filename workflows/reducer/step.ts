@@ -5,10 +5,12 @@
 import type { LogEntry } from '../../events/entry.ts';
 import type { Checkpoint, SandboxRef } from '../../sandbox/hands.ts';
 import type { ExecuteResult, SampleResult, SessionAnswer, SessionRequest, SessionSettings } from '../contract.ts';
+import type { Grade } from '../grading-contract.ts';
 import type { SessionState } from '../state.ts';
 import { appendResult, appendToolError, finish } from './calls.ts';
 import { type Command, type Draft, Refusal } from './draft.ts';
 import { giveUp, woke } from './failures.ts';
+import { graded, stillGrading } from './outcome.ts';
 import { type Collected, collected, goIdle } from './outputs.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
@@ -35,6 +37,9 @@ export type StepInput =
   | { in: 'released' }
   | Collected
   | { in: 'collectLate'; turn: number }
+  /** `evaluation` is the id of its start. */
+  | { in: 'graded'; evaluation: string; grade: Grade }
+  | { in: 'stillGrading'; evaluation: string }
   | { in: 'woke'; request: number }
   | { in: 'graceOver'; turn: number }
   | { in: 'idleElapsed'; turn: number }
@@ -97,6 +102,12 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       return;
     case 'collectLate':
       goIdle(draft, input.turn);
+      return;
+    case 'graded':
+      graded(draft, input.evaluation, input.grade);
+      return;
+    case 'stillGrading':
+      stillGrading(draft, input.evaluation);
       return;
     case 'woke':
       woke(draft, input.request);

@@ -5,8 +5,17 @@ import type { Call, Turn } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
 import { append, type Draft, markProcessed } from './draft.ts';
 import { modelFailed } from './failures.ts';
+import {
+  beginOutcome,
+  callOffOutcome,
+  goesOnForOutcome,
+  isPending,
+  leaveOutcome,
+  INTERRUPTED as OUTCOME_INTERRUPTED,
+} from './outcome.ts';
 import { outputsFirst } from './outputs.ts';
 import { showError, showIdle, showRunning } from './status.ts';
+import { addUsage, NO_TOKENS } from './usage.ts';
 
 /** Replies in a row that may be cut off at the output limit before the turn ends. */
 const MAX_CUT_OFFS = 3;
@@ -19,17 +28,23 @@ export const INTERRUPTED = 'The user interrupted before this call completed.';
 /** Starts a turn with all that is queued, if something is and no turn is open. */
 export function startTurn(draft: Draft): void {
   const { state } = draft;
-  if (state.turn || state.ended || !state.queue.some((queued) => queued.type === 'user.message')) return;
+  const asked = state.queue.some((queued) => queued.type === 'user.message') || isPending(state);
+  if (state.turn || state.ended || !asked) return;
   state.turns += 1;
   state.turn = newTurn();
   showRunning(draft);
-  for (const queued of state.queue) markProcessed(draft, queued.seq);
-  state.queue = [];
+  takeQueue(draft);
   askModel(draft);
 }
 
 export function newTurn(): Turn {
   return { phase: 'sampling', calls: [], failures: 0, cutOffs: 0, compactions: 0, compacting: false, interrupts: [] };
+}
+
+/** What has waited is taken in: the next model request shows it. */
+export function takeQueue(draft: Draft): void {
+  for (const queued of draft.state.queue) markProcessed(draft, queued.seq);
+  draft.state.queue = [];
 }
 
 /** Opens a model request: its span in the log, its command to the shell. */
@@ -44,6 +59,7 @@ export function askModel(draft: Draft): void {
   state.turn.span = span;
   state.turn.compacting = compact;
   draft.commands.push({ do: 'sample', request: state.request, startSeq: span.seq, compact });
+  beginOutcome(draft);
 }
 
 /** A model request has come back. Late answers of requests that were given up are ignored. */
@@ -146,6 +162,8 @@ function waitsForShell(calls: Call[], index: number): boolean {
 /** Ends the turn; what is queued starts the next one. */
 export function endTurn(draft: Draft, reason: StopReason, details: StopDetails = null): void {
   if (draft.state.turn?.span) closeSpan(draft, true);
+  if (reason.type === 'end_turn' && goesOnForOutcome(draft)) return;
+  leaveOutcome(draft, reason);
   if (!outputsFirst(draft, { reason, details })) closeTurn(draft, reason, details);
 }
 
@@ -167,11 +185,17 @@ export function closeTurn(draft: Draft, reason: StopReason, details: StopDetails
 export function interrupt(draft: Draft, seq: number): void {
   const { state } = draft;
   const { turn } = state;
-  if (!turn) return markProcessed(draft, seq);
+  if (!turn) {
+    callOffOutcome(draft, OUTCOME_INTERRUPTED);
+    return markProcessed(draft, seq);
+  }
   turn.interrupts.push(seq);
   if (turn.phase === 'stopping') return;
   // Over already, but for its outputs: they follow.
-  if (turn.phase === 'collecting' && turn.idle) return closeTurn(draft, turn.idle.reason, turn.idle.details);
+  if (turn.phase === 'collecting' && turn.idle) {
+    callOffOutcome(draft, OUTCOME_INTERRUPTED);
+    return closeTurn(draft, turn.idle.reason, turn.idle.details);
+  }
   for (const call of turn.calls) {
     if (call.state === 'ask' || call.state === 'custom' || call.state === 'ready') closeCall(draft, call, INTERRUPTED);
   }
@@ -179,6 +203,9 @@ export function interrupt(draft: Draft, seq: number): void {
   if (turn.phase === 'sampling') {
     turn.phase = 'stopping';
     draft.commands.push({ do: 'abortSample', request: state.request }, graceTimer(draft, SAMPLE_GRACE_MS));
+  } else if (turn.phase === 'grading') {
+    turn.phase = 'stopping';
+    draft.commands.push({ do: 'stopGrading' }, graceTimer(draft, SAMPLE_GRACE_MS));
   } else if (running.length > 0) {
     turn.phase = 'stopping';
     draft.commands.push({ do: 'stopCalls', ids: running }, graceTimer(draft, EXECUTE_GRACE_MS));
@@ -210,14 +237,9 @@ export function closeSpan(
   usage?: Extract<SampleResult, { ok: true }>['usage'],
   cacheCreation?: Extract<SampleResult, { ok: true }>['cacheCreation'],
 ): void {
-  const { turn, usage: total } = draft.state;
+  const { turn } = draft.state;
   if (!turn?.span) return;
-  const model_usage = usage ?? {
-    input_tokens: 0,
-    output_tokens: 0,
-    cache_creation_input_tokens: 0,
-    cache_read_input_tokens: 0,
-  };
+  const model_usage = usage ?? NO_TOKENS;
   append(draft, {
     type: 'span.model_request_end',
     model_request_start_id: turn.span.id,
@@ -225,17 +247,5 @@ export function closeSpan(
     model_usage,
   });
   turn.span = undefined;
-  const created = cacheCreation ?? {
-    ephemeral_5m_input_tokens: model_usage.cache_creation_input_tokens,
-    ephemeral_1h_input_tokens: 0,
-  };
-  total.input_tokens = (total.input_tokens ?? 0) + model_usage.input_tokens;
-  total.output_tokens = (total.output_tokens ?? 0) + model_usage.output_tokens;
-  total.cache_read_input_tokens = (total.cache_read_input_tokens ?? 0) + model_usage.cache_read_input_tokens;
-  total.cache_creation = {
-    ephemeral_5m_input_tokens:
-      (total.cache_creation?.ephemeral_5m_input_tokens ?? 0) + created.ephemeral_5m_input_tokens,
-    ephemeral_1h_input_tokens:
-      (total.cache_creation?.ephemeral_1h_input_tokens ?? 0) + created.ephemeral_1h_input_tokens,
-  };
+  addUsage(draft, model_usage, cacheCreation);
 }
