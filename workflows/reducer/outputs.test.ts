@@ -101,3 +101,12 @@ test('an interrupt does not wait for outputs, and what was said meanwhile starts
   expect([idles(waiting), waiting.state.turn]).toEqual([1, null]);
   expect(waiting.last()).toMatchObject({ stop_reason: { type: 'end_turn' } });
 });
+
+test('an interrupt that the hands do not answer is over after its grace, without a further wait for outputs', () => {
+  const session = afterCall();
+  session.use('bash');
+  session.send({ type: 'user.interrupt' });
+  session.feed({ in: 'graceOver', turn: 1 });
+  expect([idles(session), session.state.turn]).toEqual([1, null]);
+  expect(session.commands).toMatchObject([{ do: 'collect' }, { do: 'checkpoint' }, { do: 'idleTimer' }]);
+});

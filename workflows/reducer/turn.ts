@@ -13,7 +13,7 @@ import {
   leaveOutcome,
   INTERRUPTED as OUTCOME_INTERRUPTED,
 } from './outcome.ts';
-import { outputsFirst } from './outputs.ts';
+import { goIdle, outputsFirst } from './outputs.ts';
 import { showError, showIdle, showRunning } from './status.ts';
 import { addUsage, NO_TOKENS } from './usage.ts';
 
@@ -218,12 +218,14 @@ export function interrupt(draft: Draft, seq: number): void {
 export function graceOver(draft: Draft, number: number): void {
   const { turn, turns } = draft.state;
   if (turn?.phase !== 'stopping' || turns !== number) return;
-  for (const call of turn.calls) {
-    if (call.state !== 'running') continue;
+  const givenUp = turn.calls.filter((call) => call.state === 'running');
+  for (const call of givenUp) {
     appendToolError(draft, call.id, 'The user interrupted. The command did not stop in time and may still be running.');
     finish(call);
   }
   endTurn(draft, { type: 'end_turn' });
+  // Hands that stop no command bring no outputs either: these follow, when they can.
+  if (givenUp.length > 0) goIdle(draft, number);
 }
 
 function graceTimer(draft: Draft, ms: number) {
