@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findCgroupParent, makeCgroup, removeCgroup } from '../sandbox/gvisor/cgroup.ts';
 import { type LaunchPlan, launch, makeFolders, removeFolders, socketPath } from '../sandbox/gvisor/launch.ts';
 import { DEFAULT_LIMITS } from '../sandbox/gvisor/options.ts';
 import { hostUid, type Places, preparePlaces, reachable, sandboxId } from '../sandbox/gvisor/places.ts';
@@ -52,6 +53,8 @@ async function openBare(runsc: string): Promise<{ start(i: number): Promise<void
     toolServer: await reachable(fileURLToPath(new URL('./bare-server.mjs', import.meta.url)), places),
   };
   const files = await rootFiles(places);
+  // Without one of its own it would share its processor time with this process and all others.
+  const cgroups = await findCgroupParent();
   return {
     async start(i) {
       const id = sandboxId(`bare ${i}`, 1);
@@ -60,11 +63,17 @@ async function openBare(runsc: string): Promise<{ start(i: number): Promise<void
       const plan: LaunchPlan = { id, uid, limits: DEFAULT_LIMITS, inodes: 10_000, programs, files, server };
       await makeFolders(places, plan);
       const { answer, close } = await listen(places, plan);
-      const { pid, goferPid } = await launch(places, plan, [], async () => undefined);
+      const group = cgroups && (await makeCgroup(cgroups, id, DEFAULT_LIMITS));
+      const { pid, goferPid } = await launch(places, plan, [], async (runsc) => {
+        await group?.join(runsc);
+      });
       await answer;
       close();
       for (const one of [pid, goferPid]) if (one) process.kill(one, 'SIGKILL');
-      setTimeout(() => void removeFolders(places, id).catch(() => undefined), 500);
+      setTimeout(() => {
+        if (cgroups) void removeCgroup(cgroups, id).catch(() => undefined);
+        void removeFolders(places, id).catch(() => undefined);
+      }, 500);
     },
     async close() {
       await new Promise((resolve) => setTimeout(resolve, 1_000));
