@@ -51,6 +51,7 @@ export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
 
   const launch = (id: string, request: CallRequest) => {
     made = true;
+    guard.wake();
     const abort = new AbortController();
     const previous = request.name === 'bash' ? queues.get(request.thread) : undefined;
     const ended = (previous ?? Promise.resolve()).then(() => runToEnd(id, request, abort.signal));

@@ -9,6 +9,8 @@ import { allPids, killAllAgentProcesses } from './agent-processes.ts';
 import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
 
 const LOOK_MS = 200;
+/** While nothing of the agent's runs. */
+const IDLE_LOOK_MS = 2_000;
 /** A process count near the limit for this many looks in a row is a fork bomb, or as good as one. */
 const FULL_LOOKS = 8;
 /** Under the agent's uid without a call: the file tools' process and the shell that waits. */
@@ -20,6 +22,8 @@ const COUNT_SHARE = 0.05;
 export interface Guard {
   /** What was ended since then (ms since the epoch), in words for the model. */
   since(ms: number): string[];
+  /** A call begins: looks become frequent again. */
+  wake(): void;
 }
 
 /** @param atWork - whether a call runs, or was made since it was asked last. */
@@ -30,9 +34,12 @@ export function startGuard({ memoryBytes, pids, inodes }: ServerConfig, atWork: 
     if (events.length > 100) events.shift();
   };
 
+  /** As of the last look. */
+  let idle = false;
   let fullLooks = 0;
   const look = async () => {
     const agents = agentPids();
+    idle = !atWork() && agents.length <= OWN_PROCESSES;
     if (usedMemory() > memoryBytes) {
       const victim = largest(agents);
       if (victim !== undefined) {
@@ -50,10 +57,13 @@ export function startGuard({ memoryBytes, pids, inodes }: ServerConfig, atWork: 
 
   let filesBefore = 0;
   let nextCount = 0;
+  /** Since files were counted last. */
+  let worked = false;
   const countFiles = async () => {
-    if (Date.now() < nextCount) return;
+    worked ||= !idle;
     // Counting starts three processes: forty idle sandboxes would keep a processor busy with it.
-    if (!atWork() && agentPids().length <= OWN_PROCESSES) return;
+    if (!worked || Date.now() < nextCount) return;
+    worked = false;
     const began = Date.now();
     const files = await fileCount();
     nextCount = Date.now() + Math.max(COUNT_FILES_MS, (Date.now() - began) / COUNT_SHARE);
@@ -65,19 +75,39 @@ export function startGuard({ memoryBytes, pids, inodes }: ServerConfig, atWork: 
     filesBefore = files;
   };
 
-  every(LOOK_MS, look);
-  every(LOOK_MS, countFiles);
-  return { since: (ms) => [...new Set(events.filter(({ at }) => at >= ms).map(({ text }) => text))] };
+  const pause = () => (idle ? IDLE_LOOK_MS : LOOK_MS);
+  const loops = [every(pause, look), every(pause, countFiles)];
+  const wake = () => {
+    worked = true;
+    if (!idle) return;
+    idle = false;
+    for (const loop of loops) loop.soon();
+  };
+  return { wake, since: (ms) => [...new Set(events.filter(({ at }) => at >= ms).map(({ text }) => text))] };
 }
 
-function every(ms: number, act: () => Promise<void>): void {
+/** Acts again and again. `soon` ends a pause that was begun before it became shorter. */
+function every(pause: () => number, act: () => Promise<void>): { soon(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const next = () => {
+    timer = setTimeout(again, pause());
+  };
   const again = () => {
+    timer = undefined;
     act()
       // Out of processes or files for a moment: the next look is soon.
       .catch(() => undefined)
-      .finally(() => setTimeout(again, ms));
+      .finally(next);
   };
-  setTimeout(again, ms);
+  next();
+  return {
+    soon() {
+      // One that acts just now looks at the pause when it has ended.
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      next();
+    },
+  };
 }
 
 /** Bytes that processes and files in memory use; not what is mapped of the host's files. */
