@@ -3,6 +3,7 @@ import { type Figure, figure, single, sleep } from './figures.ts';
 import type { Bench } from './subject.ts';
 import { cpuPer } from './world.ts';
 
+/** Of the script's "twenty rounds". */
 const ROUNDS = 20;
 const TURNS = 4;
 
@@ -15,17 +16,24 @@ export async function round(bench: Bench): Promise<Figure[]> {
   const session = await world.newSession(true);
   await world.turn(session, 'one round');
   await sleep(1_500);
+  // What a turn takes besides its rounds: the post, its end, the checkpoint.
+  const start = await world.history(session);
+  await world.turn(session, 'one round');
+  await sleep(1_500);
+  const end = await world.history(session);
+  const one = { events: end.events - start.events, bytes: end.bytes - start.bytes };
   const before = world.cpu();
   for (let i = 0; i < TURNS; i++) {
     const start = await world.history(session);
     const { requests } = await world.turn(session, 'twenty rounds');
+    await sleep(1_500);
     const end = await world.history(session);
     requests.slice(1).forEach((request, index) => {
       gaps.push(request.at - (requests[index]?.endedAt ?? Number.NaN));
     });
     if (start.run !== end.run) continue;
-    events.push((end.events - start.events) / (ROUNDS + 1));
-    bytes.push((end.bytes - start.bytes) / (ROUNDS + 1));
+    events.push((end.events - start.events - one.events) / (ROUNDS - 1));
+    bytes.push((end.bytes - start.bytes - one.bytes) / (ROUNDS - 1));
   }
   const cpu = cpuPer(before, world.cpu(), TURNS * ROUNDS);
   const total = cpu.reduce((sum, { ms }) => sum + ms, 0);
