@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sessionWorkflowId } from '../../events/ids.ts';
 import type { SessionEvent } from '../../events/wire.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts';
@@ -75,6 +76,14 @@ async function untilIdle(session: string): Promise<SessionEvent[]> {
   return events;
 }
 
+/** Names of the activities that a worker has in hand for the session. */
+async function inHand(session: string): Promise<string[]> {
+  const { raw } = await stack.temporalClient.workflow.getHandle(sessionWorkflowId(session)).describe();
+  // temporal.api.enums.v1.PendingActivityState: STARTED
+  const started = (raw.pendingActivities ?? []).filter(({ state }) => state === 2);
+  return started.map(({ activityType }) => activityType?.name ?? '');
+}
+
 const results = (events: SessionEvent[]) =>
   events.flatMap((event) => (event.type === 'agent.tool_result' ? [JSON.stringify(event.content)] : []));
 
@@ -89,7 +98,7 @@ test('a session is found in Temporal by the search attributes that setup made', 
   const session = await newSession();
   await say(session, 'hello');
   await untilIdle(session);
-  const query = `LonghandStatus = 'idle' and WorkflowId = 'session/${session}'`;
+  const query = `LonghandStatus = 'idle' and WorkflowId = '${sessionWorkflowId(session)}'`;
   await expect.poll(async () => (await stack.temporalClient.workflow.count(query)).count, { timeout: 60_000 }).toBe(1);
 }, 120_000);
 
@@ -97,9 +106,9 @@ describe('SIGKILL of the Temporal server', () => {
   test('in the middle of a command: the session goes on, and the command ran once', async () => {
     const session = await newSession();
     await say(session, 'slow command');
-    await expect
-      .poll(async () => (await stack.temporalClient.workflow.count(`LonghandStatus = 'running'`)).count)
-      .toBeGreaterThan(0);
+    await expect.poll(() => inHand(session), { timeout: 60_000 }).toContain('execute');
+    // The command sleeps for 5 s.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     await stack.temporal.kill();
     await stack.temporal.start();
     expect(results(await untilIdle(session))[0]).toContain('"text":"1"');
