@@ -68,7 +68,7 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       const [agent] = await Promise.all([deps.agentOf(carry.session, input.agentRev), deps.log.append(carry)]);
       const harness = harnessNamed(input.harness);
       const conversation = await conversations.at(carry, input.startSeq, harness);
-      const build = () => harness.request({ agent, policies, model, conversation, compact: input.compact === true });
+      const build = () => harness.request({ agent, policies, model, conversation, compact: input.compact });
       const policies = toolPolicies(agent);
       const model = deps.modelSpec(agent.model.id);
       const body = byHarness(build);

@@ -93,6 +93,24 @@ describe('the messages that a model sees', () => {
     expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user', 'system']);
   });
 
+  test('keep what the operator has just said through a compaction, behind what the user said', () => {
+    const system = { type: 'system.message', content: text('be brief'), processed_at: null };
+    const messages = converse(said('old'), 0, replied('old answer'), said('new question'), system, 3, 4, [
+      { type: 'agent.thread_context_compacted' },
+      { summary: 'They said old things.' },
+    ]);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'system']);
+    expect(JSON.stringify(messages[0])).toContain('new question');
+    expect(JSON.stringify(messages[1])).toContain('be brief');
+  });
+
+  test('hold a system message that came with a tool result right behind the result', () => {
+    const system = { type: 'system.message', content: text('be brief'), processed_at: null };
+    const messages = converse(said('go'), 0, used('a'), used('b'), result('a', 'A'), system, result('b', 'B'), 5);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user', 'system']);
+    expect(JSON.stringify(messages[2])).not.toContain('not recorded');
+  });
+
   test('begin anew with the summary after a compaction, and keep what the user has just said', () => {
     const messages = converse(said('old'), 0, replied('old answer'), said('new question'), 3, [
       { type: 'agent.thread_context_compacted' },

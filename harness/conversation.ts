@@ -114,12 +114,17 @@ function isBlank(block: unknown): boolean {
   return typeof text === 'string' && text.trim() === '';
 }
 
-/** The summary takes the place of everything but what the user said since the last reply. */
+/** The summary takes the place of everything but what the user (and the operator) said since the last reply. */
 function compact(conversation: Conversation, summary: string): void {
-  const last = conversation.messages.at(-1);
-  const unanswered = last?.role === 'user' ? last.content.filter((block) => block.type !== 'tool_result') : [];
-  conversation.messages = [{ role: 'user', content: [{ type: 'text', text: summaryMessage(summary) }, ...unanswered] }];
+  const { messages } = conversation;
+  const unanswered = messages.slice(messages.findLastIndex((message) => message.role === 'assistant') + 1);
+  conversation.messages = [];
   conversation.toolIds.clear();
+  say(conversation, 'user', { type: 'text', text: summaryMessage(summary) });
+  for (const { role, content } of unanswered) {
+    const said = content.filter((block) => block.type !== 'tool_result');
+    if (said.length > 0) say(conversation, role, ...said);
+  }
 }
 
 /**

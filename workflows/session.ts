@@ -36,6 +36,7 @@ import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
 import { busy, type StepInput, step } from './reducer/step.ts';
+import { openRequest } from './reducer/turn.ts';
 import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
 import { type Call, initialState } from './state.ts';
@@ -135,6 +136,8 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         background(async () => {
           await sandbox.ensure();
         });
+        // A model request does not wait for a sandbox that somebody else has asked for: it goes out in this run.
+        releaseHeld();
         return;
       case 'checkpoint':
         background(async () => void (await sandbox.checkpoint()));
@@ -169,6 +172,12 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     else await startSample(command);
   }
 
+  function releaseHeld(): void {
+    const command = held;
+    held = undefined;
+    if (command) background(() => startSample(command));
+  }
+
   async function startSample(command: Extract<Command, { do: 'sample' }>): Promise<void> {
     inFlight += 1;
     const scope = new CancellationScope({ cancellable: true });
@@ -186,7 +195,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         startSeq: command.startSeq,
         agentRev: state.agent.rev,
         harness: input.harness,
-        ...(command.compact ? { compact: true as const } : {}),
+        ...(command.compact ? { compact: command.compact } : {}),
       };
       let result: SampleResult;
       try {
@@ -316,10 +325,8 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
 
   /** Takes up what the last run was about to do. */
   function resume(): void {
-    const { turn } = state;
-    if (turn?.phase === 'sampling' && turn.span) {
-      obey({ do: 'sample', request: state.request, startSeq: turn.span.seq, compact: turn.compacting });
-    } else if (!busy(state) && state.sandbox.ref) {
+    for (const command of openRequest(state)) obey(command);
+    if (!busy(state) && state.sandbox.ref) {
       obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
     }
   }

@@ -5,7 +5,7 @@ import type { AcceptedEvent, PreparedEvent, SessionOp } from '../contract.ts';
 import { appendToolError, finish } from './calls.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
 import { showTerminated } from './status.ts';
-import { goOn, interrupt, startTurn } from './turn.ts';
+import { goOn, interrupt } from './turn.ts';
 
 /** Confirmed ids that are remembered, so that a late duplicate is a no-op. */
 const CONFIRMED_KEPT = 256;
@@ -28,13 +28,15 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
 }
 
 function applyEvents(draft: Draft, events: PreparedEvent[]): AcceptedEvent[] {
-  const accepted = events.flatMap((prepared) => {
-    const answer = applyEvent(draft, prepared);
+  let answered = false;
+  const accepted = events.flatMap((prepared, index) => {
+    const answer = applyEvent(draft, prepared, events[index - 1]?.event);
+    if (answer && answersCall(prepared.event)) answered = true;
     return answer ? [answer] : [];
   });
   // Only now: what arrives together is taken in together.
-  if (draft.state.turn?.phase === 'waiting' && events.some((prepared) => answersCall(prepared.event))) goOn(draft);
-  startTurn(draft);
+  const phase = draft.state.turn?.phase;
+  if (answered && (phase === 'waiting' || phase === 'acting')) goOn(draft);
   return accepted;
 }
 
@@ -42,18 +44,22 @@ function answersCall(event: EventParams): boolean {
   return event.type === 'user.tool_confirmation' || event.type === 'user.custom_tool_result';
 }
 
-function applyEvent(draft: Draft, { event, blobs }: PreparedEvent): AcceptedEvent | undefined {
+/** @param before - the event before it in the same request. */
+function applyEvent(draft: Draft, prepared: PreparedEvent, before: EventParams | undefined): AcceptedEvent | undefined {
+  const { event, blobs } = prepared;
   switch (event.type) {
     case 'user.message':
     case 'system.message': {
+      const withResult = event.type === 'system.message' && before?.type === 'user.custom_tool_result';
       const asked = pendingIds(draft);
-      if (asked.length > 0 && event.type === 'user.message') {
+      if (asked.length > 0 && !withResult) {
+        const here = event.type === 'system.message' ? ' A system.message may directly follow such a result.' : '';
         throw new Refusal(
-          `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.`,
+          `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.${here}`,
         );
       }
       const answer = inbound(draft, event, blobs, null);
-      draft.state.queue.push({ seq: answer.seq, type: event.type });
+      draft.state.queue.push({ seq: answer.seq, type: event.type, ...(withResult ? { withResult } : {}) });
       return answer;
     }
     case 'user.interrupt': {
