@@ -4,6 +4,7 @@
  */
 import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
 import { type EventEntry, isEventEntry, type LogEntry } from '../events/entry.ts';
+import { shortBlock } from './fit.ts';
 import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
 
 const BLANK = '(blank message)';
@@ -24,10 +25,12 @@ export interface Conversation {
   toolIds: Map<string, string>;
   /** A turn is open, so an interrupt has something to interrupt. */
   working: boolean;
+  /** The newest thing is a summary: the model has said nothing since. */
+  summarised: boolean;
 }
 
 export function emptyConversation(): Conversation {
-  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), working: false };
+  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), working: false, summarised: false };
 }
 
 /** Takes the entry with seq `conversation.next`. */
@@ -87,6 +90,7 @@ function say(conversation: Conversation, role: Role, ...given: ContentBlockParam
   const kept = given.filter((block) => !isBlank(block));
   const blocks: ContentBlockParam[] =
     kept.length === 0 && role !== 'assistant' ? [{ type: 'text', text: BLANK }] : kept;
+  if (role === 'assistant') conversation.summarised = false;
   const last = conversation.messages.at(-1);
   if (last?.role === role) last.content.push(...blocks);
   else conversation.messages.push({ role, content: [...blocks] });
@@ -114,17 +118,22 @@ function isBlank(block: unknown): boolean {
   return typeof text === 'string' && text.trim() === '';
 }
 
-/** The summary takes the place of everything but what the user (and the operator) said since the last reply. */
+/**
+ * The summary takes the place of everything but what the user (and the operator) said since the last reply. If those
+ * words did not fit even beside an earlier summary, they are shortened now: else no request would ever fit again.
+ */
 function compact(conversation: Conversation, summary: string): void {
   const { messages } = conversation;
   const unanswered = messages.slice(messages.findLastIndex((message) => message.role === 'assistant') + 1);
   conversation.messages = [];
   conversation.toolIds.clear();
   say(conversation, 'user', { type: 'text', text: summaryMessage(summary) });
-  for (const { role, content } of unanswered) {
+  unanswered.forEach(({ role, content }, index) => {
     const said = content.filter((block) => block.type !== 'tool_result');
-    if (said.length > 0) say(conversation, role, ...said);
-  }
+    const kept = conversation.summarised ? said.slice(index === 0 ? 1 : 0).map(shortBlock) : said;
+    if (kept.length > 0) say(conversation, role, ...kept);
+  });
+  conversation.summarised = true;
 }
 
 /**

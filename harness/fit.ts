@@ -44,7 +44,8 @@ function shorten(messages: MessageParam[], tokens: number): MessageParam[] {
 
 type Block = Exclude<MessageParam['content'], string>[number];
 
-function shortBlock(block: Block): Block {
+/** A block without its middle, if it is long: text keeps both ends, media are only named. */
+export function shortBlock(block: Block): Block {
   switch (block.type) {
     case 'text':
       return { ...block, text: shortText(block.text) };

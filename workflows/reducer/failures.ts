@@ -5,8 +5,8 @@ import { type Draft, markProcessed } from './draft.ts';
 import { showError, showRescheduled, showRunning } from './status.ts';
 import { askModel, endTurn } from './turn.ts';
 
-/** Summaries in a row that may fail to make room. */
-const MAX_COMPACTIONS = 2;
+/** Summaries in a row that are made because the conversation does not fit: a second one would say the same. */
+const MAX_COMPACTIONS = 1;
 /** How often a request for a summary that does not fit is made again at half its size. */
 const MAX_HALVINGS = 3;
 
