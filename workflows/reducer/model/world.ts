@@ -27,7 +27,16 @@ export const CANARY = 'CANARY';
 const START = 1_700_000_000_000;
 const UNKNOWN_ID = 'sevt_unknown';
 
+/** A request that was made of the session. */
+export interface Asked {
+  request: SessionRequest;
+  answer: SessionAnswer;
+  /** Length of the log before it. */
+  at: number;
+}
+
 export interface World {
+  readonly asked: Asked[];
   readonly state: SessionState;
   readonly log: LogEntry[];
   readonly reader: LogReader;
@@ -39,8 +48,11 @@ export interface World {
   uses(among: Target['among']): string[];
 }
 
-/** @param agent - whose policies hold. */
-export function createWorld(agent: AgentPolicy = AGENT): World {
+/**
+ * @param options - `agent`: whose policies hold; `label`: stands in every message, to tell worlds apart.
+ */
+export function createWorld(options: { agent?: AgentPolicy; label?: string } = {}): World {
+  const { agent = AGENT, label = '' } = options;
   let state = initialState(
     {
       v: 1,
@@ -60,7 +72,7 @@ export function createWorld(agent: AgentPolicy = AGENT): World {
   const log: LogEntry[] = [];
   const reader = openLog();
   const delivered: StepInput[] = [];
-  const asked: { request: SessionRequest; answer: SessionAnswer }[] = [];
+  const asked: Asked[] = [];
   const outstanding: Outstanding = { calls: new Map(), timers: [], executed: new Set(), provisioning: false };
 
   function feed(input: StepInput): SessionAnswer | undefined {
@@ -131,8 +143,9 @@ export function createWorld(agent: AgentPolicy = AGENT): World {
 
   function ask(op: SessionOp): SessionAnswer | undefined {
     const request = { id: `request ${++requests}`, op };
+    const at = log.length;
     const answer = feed({ in: 'request', request });
-    if (answer?.ok) asked.push({ request, answer });
+    if (answer) asked.push({ request, answer, at });
     return answer;
   }
 
@@ -176,7 +189,7 @@ export function createWorld(agent: AgentPolicy = AGENT): World {
   }
 
   function params(post: Post): EventParams {
-    const content = [{ type: 'text' as const, text: `${CANARY} message ${++messages}` }];
+    const content = [{ type: 'text' as const, text: `${CANARY} ${label}message ${++messages}.` }];
     const idOf = (target: Target) => {
       const ids = uses(target.among);
       return ids[target.pick % Math.max(1, ids.length)] ?? UNKNOWN_ID;
@@ -212,7 +225,8 @@ export function createWorld(agent: AgentPolicy = AGENT): World {
         ask({ op: 'events', events: action.events.map((post) => ({ event: params(post) })) });
         return;
       case 'repeat': {
-        const known = asked[action.pick % Math.max(1, asked.length)];
+        const taken = asked.filter((one) => one.answer.ok);
+        const known = taken[action.pick % Math.max(1, taken.length)];
         if (!known || !state.answered.some((one) => one.id === known.request.id)) return;
         const { length } = log;
         const answer = feed({ in: 'request', request: known.request });
@@ -299,6 +313,7 @@ export function createWorld(agent: AgentPolicy = AGENT): World {
     get state() {
       return state;
     },
+    asked,
     log,
     reader,
     outstanding,
