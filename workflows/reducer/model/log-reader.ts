@@ -25,6 +25,8 @@ export interface LogReader {
   /** Inbound events that are not processed yet: seq → type. */
   unprocessed: Map<number, string>;
   ids: Set<string>;
+  /** Tool uses that a person has confirmed or denied. */
+  confirmed: Set<string>;
   /** Types that the next events must have, where the order is fixed. */
   expected: SessionEvent['type'][];
   tokens: { input: number; output: number };
@@ -43,6 +45,7 @@ export function openLog(): LogReader {
     open: new Map(),
     unprocessed: new Map(),
     ids: new Set(),
+    confirmed: new Set(),
     expected: [],
     tokens: { input: 0, output: 0 },
     stopReason: undefined,
@@ -148,6 +151,7 @@ function readEvent(reader: LogReader, event: SessionEvent, must: Must): void {
       const use = reader.open.get(event.tool_use_id);
       must(use?.permission === 'ask' && !use.confirmed, 'it answers a call that waits for it');
       if (use) use.confirmed = event.result;
+      reader.confirmed.add(event.tool_use_id);
       return;
     }
     case 'agent.tool_result': {

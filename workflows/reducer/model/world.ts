@@ -18,6 +18,7 @@ import { initialState, type SessionState } from '../../state.ts';
 import type { Command } from '../draft.ts';
 import { busy, type StepInput, step } from '../step.ts';
 import { AGENT, SETTINGS, USAGE } from '../testing.ts';
+import { isTaken } from './acceptance.ts';
 import type { Action, CallEnd, Post, Reply, Target, ToolName } from './actions.ts';
 import { checkCommands, checkState, checkStep, type Outstanding } from './invariants.ts';
 import { type LogReader, openLog, readEntry } from './log-reader.ts';
@@ -144,7 +145,10 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
   function ask(op: SessionOp): SessionAnswer | undefined {
     const request = { id: `request ${++requests}`, op };
     const at = log.length;
+    const taken = isTaken(reader, op, state.thread, state.agent.rev);
     const answer = feed({ in: 'request', request });
+    if (answer?.ok !== taken)
+      throw new Error(`It must ${taken ? '' : 'not '}be taken: ${JSON.stringify([op, answer])}`);
     if (answer) asked.push({ request, answer, at });
     return answer;
   }
