@@ -1,7 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
 /** Real servers and sandboxes: few files at a time, and the long ones first so that they do not end last, alone. */
-const SLOW_FIRST = ['test/session/hands', 'sandbox/', 'api/', 'test/session/', 'workers/', 'rehearsal/'];
+const SLOW_FIRST = [
+  'test/session/hands',
+  'test/server/',
+  'sandbox/',
+  'api/',
+  'test/session/',
+  'workers/',
+  'rehearsal/',
+];
 
 export default defineConfig({
   test: {

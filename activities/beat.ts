@@ -1,17 +1,25 @@
 /** Heartbeats for activities that take long. */
 import { Context } from '@temporalio/activity';
 
-/** Every 3 s, so that three may be lost before the timeout of 10 s. */
-const BEAT_MS = 3_000;
+/** So that two may be lost before the shortest timeout, 5 s. */
+const BEAT_MS = 1_500;
 
-/** Runs `work` with a heartbeat, whose details stay `details`. */
-export async function beating<T>(work: () => Promise<T>, details?: unknown): Promise<T> {
+/**
+ * Runs `work` with a heartbeat, whose details stay `details`.
+ * @param firstMs - until the first one. Each costs the server a write, which short work can do without.
+ */
+export async function beating<T>(work: () => Promise<T>, details?: unknown, firstMs = 0): Promise<T> {
   const context = Context.current();
-  context.heartbeat(details);
-  const timer = setInterval(() => context.heartbeat(details), BEAT_MS);
+  let timer: NodeJS.Timeout | undefined;
+  const beat = () => {
+    context.heartbeat(details);
+    timer = setTimeout(beat, BEAT_MS);
+  };
+  if (firstMs > 0) timer = setTimeout(beat, firstMs);
+  else beat();
   try {
     return await work();
   } finally {
-    clearInterval(timer);
+    clearTimeout(timer);
   }
 }

@@ -2,6 +2,7 @@
 import type { Bus } from '../events/bus.ts';
 import type { PreviewEvent } from '../events/wire.ts';
 
+/** Between two notes. The first words of a reply do not wait. */
 const BATCH_MS = 30;
 /** Well under the bus's 8,000 bytes, whatever the text. */
 const BATCH_CHARS = 600;
@@ -20,12 +21,14 @@ export function createPreviews(
   let waiting: PreviewEvent[] = [];
   let chars = 0;
   let timer: NodeJS.Timeout | undefined;
+  let lastSent = Number.NEGATIVE_INFINITY;
   let sending: Promise<void> = Promise.resolve();
 
   function send(): void {
     clearTimeout(timer);
     timer = undefined;
     if (waiting.length === 0) return;
+    lastSent = performance.now();
     const events = waiting;
     waiting = [];
     chars = 0;
@@ -36,14 +39,13 @@ export function createPreviews(
     waiting.push(event);
     chars += size;
     if (chars >= BATCH_CHARS) send();
-    else timer ??= setTimeout(send, BATCH_MS);
+    // What comes in the same moment goes along: a block's start and its first words.
+    else timer ??= setTimeout(send, Math.max(0, lastSent + BATCH_MS - performance.now()));
   }
 
   return {
     start(id, type) {
       add({ type: 'event_start', event: { id, type } }, 100);
-      // The first sign of life goes out at once.
-      send();
     },
     delta(id, text) {
       for (let at = 0; at < text.length; at += BATCH_CHARS) {

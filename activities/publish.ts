@@ -5,16 +5,18 @@ import type { Blobs } from '../store/blobs/blobs.ts';
 import { LogConflict, type LogStore } from '../store/log.ts';
 import type { Segments } from '../store/segments.ts';
 import type { PublishInput } from '../workflows/contract.ts';
+import type { Rounds } from './rounds.ts';
 
 export interface PublishDeps {
   log: LogStore;
   blobs: Blobs;
   bus: Bus;
   segments: Segments;
+  rounds: Rounds;
 }
 
 export function createPublish(deps: PublishDeps): (input: PublishInput) => Promise<void> {
-  return async function publish({ carry, abort, seal }) {
+  return async function publish({ carry, abort, seal, withRound }) {
     try {
       if (carry.entries.length > 0) await deps.log.append(carry);
     } catch (error) {
@@ -25,5 +27,6 @@ export function createPublish(deps: PublishDeps): (input: PublishInput) => Promi
       await deps.bus.publish({ kind: 'abort', session: carry.session, thread: carry.thread, request: abort });
     }
     if (seal) await deps.segments.seal(carry, seal.from, seal.to);
+    if (withRound) await deps.rounds.end(carry.thread);
   };
 }

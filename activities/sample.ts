@@ -12,49 +12,50 @@ import { replyEventId } from '../events/ids.ts';
 import type { SessionAgent } from '../events/wire.ts';
 import { harnessNamed } from '../harness/index.ts';
 import type { ModelSpec } from '../harness/model-spec.ts';
+import type { SkillSummary } from '../harness/prompt.ts';
 import { toolPolicies } from '../harness/tool-policy.ts';
 import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/blobs.ts';
 import { PartPathError } from '../store/blobs/parts.ts';
 import { LogConflict, type LogStore } from '../store/log.ts';
 import type { SampleInput, SampleResult } from '../workflows/contract.ts';
-import { beating } from './beat.ts';
 import { createConversations } from './conversations.ts';
+import { countingCrashes } from './crashes.ts';
+import { withFileBytes } from './file-bytes.ts';
 import { BrokenStreamError, failureOf } from './model-client.ts';
+import type { ModelSlots } from './model-slots.ts';
 import { createPreviews } from './previews.ts';
 import { fitReply } from './reply-parts.ts';
+import type { Rounds } from './rounds.ts';
 
 export interface SampleDeps {
   log: LogStore;
   blobs: Blobs;
   bus: Bus;
+  rounds: Rounds;
   model: Anthropic;
-  /** The session's agent at a revision. */
-  agentOf(sessionId: string, rev: number): Promise<SessionAgent>;
+  /** The session's agent at a revision, and its skills. */
+  agentOf(sessionId: string, rev: number): Promise<{ agent: SessionAgent; skills: SkillSummary[] }>;
   /** What is known of a model id; unknown ids get stated defaults. */
   modelSpec(id: string): ModelSpec;
+  /** One request too many stores what it carries and comes back. */
+  slots: ModelSlots;
 }
-
-/** Crashes of one request after which it is given up: something in it kills workers. */
-const MAX_CRASHES = 5;
 
 export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<SampleResult> {
   const conversations = createConversations(deps.log, deps.blobs);
 
   return async function sample(input: SampleInput): Promise<SampleResult> {
-    const context = Context.current();
-    // An attempt that ends by itself takes its mark back; what is left are those that died.
-    const crashes = readCrashes(context.info.heartbeatDetails);
-    if (crashes >= MAX_CRASHES) {
-      // The window counts as stored once this returns, whatever else is given up.
-      await deps.log.append(input.carry).catch(asTerminal);
-      return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
-    }
-    try {
-      return await beating(() => request(input), { crashes: crashes + 1 });
-    } catch (error) {
-      context.heartbeat({ crashes });
-      return asTerminal(error);
-    }
+    const store = () => deps.log.append(input.carry);
+    return await countingCrashes<SampleResult>(
+      () => deps.slots.run(() => request(input), store),
+      async (crashes) => {
+        // The window counts as stored once this returns, whatever else is given up.
+        await store();
+        return { ok: false, class: 'crashed', message: `The worker died ${crashes} times in this model request.` };
+      },
+    )
+      .catch(asTerminal)
+      .finally(() => deps.rounds.ended(input.carry.thread));
   };
 
   async function request(input: SampleInput): Promise<SampleResult> {
@@ -65,13 +66,18 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       if (note.kind === 'abort' && note.thread === carry.thread && note.request >= input.request) stop.abort();
     });
     try {
-      const [agent] = await Promise.all([deps.agentOf(carry.session, input.agentRev), deps.log.append(carry)]);
+      const [{ agent, skills }] = await Promise.all([
+        deps.agentOf(carry.session, input.agentRev),
+        deps.log.append(carry),
+      ]);
       const harness = harnessNamed(input.harness);
       const conversation = await conversations.at(carry, input.startSeq, harness);
-      const build = () => harness.request({ agent, policies, model, conversation, compact: input.compact });
+      const build = () => harness.request({ agent, skills, policies, model, conversation, compact: input.compact });
       const policies = toolPolicies(agent);
       const model = deps.modelSpec(agent.model.id);
-      const body = byHarness(build);
+      const body = await withFileBytes(byHarness(build), conversation.files, (sha256) =>
+        deps.blobs.get(carry.session, sha256),
+      );
       const attempt = context.info.attempt;
       const idOf = (block: number) => replyEventId(carry.thread, input.request, attempt, block);
       const previews = input.compact
@@ -171,9 +177,4 @@ async function streamMessage(
 function nothingYet(): Extract<SampleResult, { ok: true }> {
   const usage = { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
   return { ok: true, events: [], calls: [], stop: 'interrupted', usage };
-}
-
-function readCrashes(details: unknown): number {
-  const crashes = typeof details === 'object' && details !== null ? Reflect.get(details, 'crashes') : 0;
-  return typeof crashes === 'number' ? crashes : 0;
 }

@@ -1,42 +1,27 @@
 /**
- * Read your writes: a post is answered when history holds it, a moment before the store does. This process remembers how
- * far each session's log must reach, and reads wait for that.
+ * Read your writes: a post is answered when history holds it, a moment before the store does. The session's row says how
+ * far its log must reach for that, whichever api answered, and reads wait until it does.
  */
+import type { Queries } from '../store/database.ts';
 import type { LogStore } from '../store/log.ts';
+import { markAccepted, type SessionRow } from '../store/sessions.ts';
 
 const WAIT_MS = 2_000;
 const LONGEST_PAUSE_MS = 25;
-/** Sessions remembered; the oldest is forgotten first. */
-const KEPT = 10_000;
 
 export interface Accepted {
-  /** This process has answered for entries up to `seq`. */
-  note(sessionId: string, seq: number): void;
-  /** The highest seq answered for, or -1. */
-  of(sessionId: string): number;
-  /** Waits until the store holds it, 2 s at most. @returns false when it does not. */
-  stored(sessionId: string, thread: string): Promise<boolean>;
+  /** To be called before entries up to `seq` are answered for. */
+  note(row: Pick<SessionRow, 'id'>, seq: number): Promise<void>;
+  /** Waits until the store holds what had been answered for when `row` was read, 2 s at most. @returns false when it does not. */
+  stored(row: Pick<SessionRow, 'id' | 'thread' | 'acceptedSeq'>): Promise<boolean>;
 }
 
-export function createAccepted(logStore: LogStore): Accepted {
-  const highest = new Map<string, number>();
-  const of = (sessionId: string) => highest.get(sessionId) ?? -1;
+export function createAccepted(db: Queries, logStore: LogStore): Accepted {
   return {
-    of,
-    note(sessionId, seq) {
-      const before = of(sessionId);
-      highest.delete(sessionId);
-      highest.set(sessionId, Math.max(before, seq));
-      if (highest.size <= KEPT) return;
-      for (const oldest of highest.keys()) {
-        highest.delete(oldest);
-        break;
-      }
-    },
-    async stored(sessionId, thread) {
-      const seq = of(sessionId);
-      if (seq < 0) return true;
-      return await until(async () => (await logStore.head(sessionId, thread)) >= seq, WAIT_MS);
+    note: (row, seq) => markAccepted(db, row.id, seq),
+    async stored({ id, thread, acceptedSeq }) {
+      if (acceptedSeq < 0) return true;
+      return await until(async () => (await logStore.head(id, thread)) >= acceptedSeq, WAIT_MS);
     },
   };
 }

@@ -158,7 +158,8 @@ test('the API describes itself', async () => {
   const operations = Object.entries(json.paths as Record<string, object>).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
-  expect(operations).toHaveLength(28);
+  expect(operations).toHaveLength(47);
+  expect(JSON.stringify(json.paths['/v1/files'].post.requestBody)).toContain('multipart/form-data');
   expect(operations).toContain('POST /v1/sessions/{session_id}/events');
   expect(JSON.stringify(json.paths['/v1/agents'].post.requestBody)).toContain('agent_toolset_20260401');
 });

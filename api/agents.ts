@@ -21,12 +21,14 @@ import {
   skillList,
   systemText,
 } from './agent-config.ts';
+import { agentObject } from './agent-object.ts';
 import {
   createdAtBounds,
   includeArchived,
   limit,
   metadata,
   metadataPatch,
+  name,
   page,
   patchMetadata,
   timeRange,
@@ -39,7 +41,6 @@ import { multiagentParams, resolveMultiagent } from './multiagent.ts';
 import { type Route, route } from './route.ts';
 import { resolveTools, toolList } from './tools.ts';
 
-const name = z.string().min(1).max(256);
 const description = z.string().max(2048).nullable().optional();
 
 const createBody = z.strictObject({
@@ -76,7 +77,6 @@ const listQuery = z.strictObject({
   'created_at[lte]': lte,
 });
 
-const agentObject = z.looseObject({ id: z.string(), type: z.literal('agent'), version: z.int() }).openapi('Agent');
 const agentPage = z.object({ data: z.array(agentObject), next_page: z.string().nullable() });
 
 export function agentRoutes(): Route[] {
@@ -86,6 +86,12 @@ export function agentRoutes(): Route[] {
       path: '/v1/agents',
       summary: 'Create an agent',
       body: createBody,
+      example: {
+        name: 'analyst',
+        model: 'claude-opus-5-5',
+        system: 'You clean data.',
+        tools: [{ type: 'agent_toolset_20260401' }],
+      },
       response: agentObject,
       once: 'transaction',
       handle: create,
@@ -110,7 +116,7 @@ export function agentRoutes(): Route[] {
       method: 'get',
       path: '/v1/agents/{agent_id}',
       summary: 'Get an agent, or one of its versions',
-      query: z.strictObject({ version: wholeNumber.refine((n) => n >= 1, 'Input must be at least 1').optional() }),
+      query: z.strictObject({ version: wholeNumber(1).optional() }),
       response: agentObject,
       async handle(request) {
         const agent = await existing(request);
@@ -126,6 +132,8 @@ export function agentRoutes(): Route[] {
       path: '/v1/agents/{agent_id}',
       summary: 'Update an agent: a new version when something changes',
       body: updateBody,
+      example: { version: 1, description: 'Cleans data.' },
+      conflicts: true,
       response: agentObject,
       once: 'transaction',
       handle: update,

@@ -4,25 +4,33 @@
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
+import type { Presence } from '../store/presence.ts';
 import { agentRoutes } from './agents.ts';
 import { apiVersion, authentication } from './auth.ts';
 import { type ApiDeps, type Env, makeId } from './context.ts';
+import { describeApi } from './describe.ts';
 import { environmentRoutes } from './environments.ts';
 import { ApiError, ensureApiError, errorBody, loggable } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { fileRoutes } from './files.ts';
 import { healthRoute } from './health.ts';
 import { modelRoutes } from './models.ts';
 import { createOnce } from './once.ts';
+import { resourceRoutes } from './resources.ts';
 import { mount } from './route.ts';
 import { crossOrigin, hostCheck } from './safety.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
 import { sessionRoutes } from './sessions.ts';
+import { skillVersionRoutes } from './skill-versions.ts';
+import { skillRoutes } from './skills.ts';
 import { streamRoutes } from './stream.ts';
 import { threadRoutes } from './threads.ts';
 
 export interface ApiOptions {
   /** Refuse Host headers that name no local address. */
   loopback: boolean;
+  /** Of the serving process, among others over the same database; without it, it is alone. */
+  presence?: Presence;
   /** Shared with whoever serves the app; made here otherwise. */
   parts?: SessionParts;
 }
@@ -36,6 +44,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
     const error = ensureApiError(thrown);
     if (error.status >= 500)
       deps.log.error({ err: loggable(thrown), request_id: c.get('requestId') }, 'request failed');
+    if (error.allow !== undefined) c.header('allow', error.allow);
     if (error.retry !== undefined) c.header('x-should-retry', String(error.retry));
     return c.json(errorBody(error, c.get('requestId')), error.status);
   });
@@ -46,22 +55,20 @@ export function createApi(deps: ApiDeps, options: ApiOptions = { loopback: true 
   if (deps.settings.allowedOrigins.length > 0) app.use(crossOrigin(deps.settings.allowedOrigins));
   app.get('/healthz', healthRoute(deps));
   app.use('/v1/*', authentication(deps), apiVersion());
-  mount(app, deps, createOnce(deps), [
+  mount(app, deps, createOnce(deps, options.presence), [
     ...agentRoutes(),
     ...environmentRoutes(),
     ...sessionRoutes(parts),
     ...eventRoutes(parts),
     ...streamRoutes(parts),
     ...threadRoutes(parts),
+    ...resourceRoutes(parts),
     ...modelRoutes(),
+    ...fileRoutes(),
+    ...skillRoutes(),
+    ...skillVersionRoutes(),
   ]);
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
-  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
-    type: 'apiKey',
-    in: 'header',
-    name: 'x-api-key',
-  });
-  app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'Longhand', version: '0.1.0' } });
+  app.doc31('/openapi.json', describeApi(app));
   return app;
 }
 

@@ -1,14 +1,14 @@
 /** Who calls, and in which version of the API. */
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { type ApiKey, authenticate } from '../store/keys.ts';
 import type { ApiDeps, Env } from './context.ts';
 import { ApiError, invalid } from './errors.ts';
 
 /** The versions that official SDKs have sent. */
-const VERSIONS = ['2023-01-01', '2023-06-01', '2026-10-21'];
-const BETA = 'managed-agents-2026-04-01';
+export const VERSIONS = ['2023-01-01', '2023-06-01', '2026-10-21'] as const;
+export const BETA = 'managed-agents-2026-04-01';
 /** Resources that exist only for who asks for the beta. */
-const BETA_PATH = /^\/v1\/(agents|environments|sessions)(\/|$)/;
+export const BETA_PATH = /^\/v1\/(agents|environments|sessions)(\/|$)/;
 
 /** Demands a known key, in `Authorization: Bearer` or `x-api-key`, and sets `caller`. */
 export function authentication(deps: ApiDeps): MiddlewareHandler<Env> {
@@ -42,11 +42,10 @@ export function apiVersion(): MiddlewareHandler<Env> {
   return async function apiVersion(c, next) {
     const version = c.req.header('anthropic-version');
     if (version === undefined) throw invalid('anthropic-version', 'header is required');
-    if (!VERSIONS.includes(version)) {
+    if (!VERSIONS.some((known) => known === version)) {
       throw invalid('anthropic-version', `"${version.slice(0, 40)}" is not a known version; use ${VERSIONS.at(-1)}.`);
     }
-    const betas = (c.req.header('anthropic-beta') ?? '').split(',').map((beta) => beta.trim());
-    if (BETA_PATH.test(c.req.path) && !betas.includes(BETA)) {
+    if (BETA_PATH.test(c.req.path) && !asksForBeta(c)) {
       throw new ApiError(
         404,
         'not_found_error',
@@ -55,6 +54,12 @@ export function apiVersion(): MiddlewareHandler<Env> {
     }
     await next();
   };
+}
+
+/** The request names the beta of the Managed Agents API. */
+export function asksForBeta(c: Context<Env>): boolean {
+  const betas = (c.req.header('anthropic-beta') ?? '').split(',').map((beta) => beta.trim());
+  return betas.includes(BETA);
 }
 
 function bearer(header: string | undefined): string | undefined {

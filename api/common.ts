@@ -6,19 +6,26 @@ import { invalid } from './errors.ts';
 /** An object's id: nothing that a URL, a path or SQL could stumble over. */
 export const id = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'Input is not an id');
 
-/** Text that PostgreSQL can hold in any type: no U+0000, no half of a surrogate pair. */
-export const text = () =>
+/** Text that PostgreSQL and Temporal can hold in any type: no U+0000, no half of a surrogate pair. */
+export const text = (min: number, max: number) =>
   z
     .string()
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'U+0000 and lone surrogates are not allowed');
+    .min(min)
+    .max(max)
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'U+0000 and lone surrogates are not allowed')
+    .openapi({ pattern: '^[^\\u0000]*$' });
+
+/** What agents and environments are called. */
+export const name = text(1, 256);
 
 const KEYS = 16;
-const key = text().min(1).max(64);
-const value = text().max(512);
+const key = text(1, 64);
+const value = text(0, 512);
 
 export const metadata = z
   .record(key, value)
-  .refine((bag) => Object.keys(bag).length <= KEYS, `At most ${KEYS} keys are allowed`);
+  .refine((bag) => Object.keys(bag).length <= KEYS, `At most ${KEYS} keys are allowed`)
+  .openapi({ maxProperties: KEYS });
 
 /** A change of a metadata bag: null deletes a key. */
 export const metadataPatch = z.record(key, value.nullable());
@@ -39,24 +46,43 @@ export function patchMetadata(
   return Object.fromEntries(bag);
 }
 
-const time = z.iso.datetime({ offset: true, message: 'Input is not an RFC 3339 time' }).transform((at) => new Date(at));
-const flag = z.enum(['true', 'false']).transform((word) => word === 'true');
+/** The years 1 to 9999, in UTC: what RFC 3339 and PostgreSQL both can say. */
+const FIRST_MS = Date.UTC(2000, 0, 1) - 63_082_281_600_000;
+const LAST_MS = 253_402_300_799_999;
 
-export const limit = (usual: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, 'Input is not a whole number')
-    .transform(Number)
-    .refine((count) => count >= 1 && count <= max, `Input must be between 1 and ${max}`)
-    .default(usual);
-
-export const page = z.string().max(1000).optional();
-export const includeArchived = flag.default(false);
-export const order = z.enum(['asc', 'desc']);
-export const wholeNumber = z
+const time = z.iso
+  .datetime({ offset: true, message: 'Input is not an RFC 3339 time' })
+  .transform((at) => new Date(at))
+  .refine((at) => at.getTime() >= FIRST_MS && at.getTime() <= LAST_MS, 'Input is not an RFC 3339 time')
+  .openapi({ type: 'string', format: 'date-time' });
+const flag = z
+  .enum(['true', 'false'])
+  .transform((word) => word === 'true')
+  .openapi({ type: 'boolean' });
+/** Digits, as a query holds numbers. Documented as what they mean. */
+const digits = z
   .string()
   .regex(/^\d{1,9}$/, 'Input is not a whole number')
   .transform(Number);
+
+export const limit = (usual: number, max: number) =>
+  digits
+    .refine((count) => count >= 1 && count <= max, `Input must be between 1 and ${max}`)
+    .default(usual)
+    .openapi({ type: 'integer', minimum: 1, maximum: max, default: usual });
+
+export const page = z
+  .string()
+  .max(1000)
+  .optional()
+  .openapi({ pattern: '^[A-Za-z0-9_-]*$', description: '`next_page` of an earlier answer, unchanged' });
+export const includeArchived = flag.default(false).openapi({ type: 'boolean', default: false });
+export const order = z.enum(['asc', 'desc']);
+/** A whole number from `least` on. */
+export const wholeNumber = (least: number) =>
+  digits
+    .refine((count) => count >= least, `Input must be at least ${least}`)
+    .openapi({ type: 'integer', minimum: least, maximum: 999_999_999 });
 
 /** The bounds that a list takes, as query fields. */
 export const createdAtBounds = {

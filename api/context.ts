@@ -11,6 +11,7 @@ import type { Database, Queries } from '../store/database.ts';
 import type { LogStore } from '../store/log.ts';
 import type { SessionSettings } from '../workflows/contract.ts';
 import type { StreamTimes } from './live.ts';
+import type { FormFile } from './multipart.ts';
 
 /** A model as `GET /v1/models` shows it; what is not known is shown as unknown. */
 export interface CatalogueModel extends ModelSpec {
@@ -35,6 +36,15 @@ export interface PartHealth {
   reason?: string;
 }
 
+export interface FileSettings {
+  /** Bytes that the uploads of one workspace may have together; default 100 GB. */
+  quotaBytes?: number;
+  /** Uploads may be downloaded again; the hosted API, and the default, give out only what agents made. */
+  downloadUploads?: boolean;
+  /** Folder with the operator's own skills of type `anthropic`, one folder each; absent: there are none. */
+  skillsDir?: string;
+}
+
 export interface ApiSettings {
   /** Origins that browsers may call from (`LONGHAND_ALLOWED_ORIGINS`); empty: none. */
   allowedOrigins: string[];
@@ -50,6 +60,7 @@ export interface ApiSettings {
   harness: string;
   /** Longest that a request may take, ms; default 60 s. A retry then joins what is still going on. */
   handlerMs?: number;
+  files?: FileSettings;
   /** How streams keep time; tests are in a hurry. */
   streams?: Partial<StreamTimes>;
 }
@@ -83,7 +94,10 @@ export interface Variables {
   caller: Caller;
 }
 
-export type Env = { Variables: Variables; Bindings: { outgoing?: import('node:http').ServerResponse } };
+export type Env = {
+  Variables: Variables;
+  Bindings: { incoming?: import('node:http').IncomingMessage; outgoing?: import('node:http').ServerResponse };
+};
 
 /** One checked request. */
 export interface Request<Query = unknown, Body = unknown> {
@@ -91,6 +105,8 @@ export interface Request<Query = unknown, Body = unknown> {
   /** Queries, inside the request's transaction where it has one. */
   db: Queries;
   caller: Caller;
+  /** What a multipart route was sent; empty for others. */
+  files: FormFile[];
   /** Ids from the path. */
   params: Record<string, string>;
   query: Query;

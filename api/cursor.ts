@@ -1,14 +1,19 @@
 /** Page cursors: opaque to clients, a small JSON object to us. */
 import { z } from '@hono/zod-openapi';
 import type { Position } from '../store/pages.ts';
-import { invalid } from './errors.ts';
+import { id } from './common.ts';
+import { type ApiError, invalid } from './errors.ts';
+
+/** The end of the year 9999, and of PostgreSQL's `integer`. */
+const LAST_MS = 253_402_300_799_999;
+const LAST_NUMBER = 2_147_483_647;
 
 const cursorSchema = z.strictObject({
   /** Which list it belongs to. */
   l: z.string(),
   o: z.enum(['asc', 'desc']),
-  /** Position: ms and id, or a number. */
-  p: z.union([z.strictObject({ createdAt: z.number(), id: z.string().max(128) }), z.number()]),
+  /** Position: ms and id, or a number. Clients can make cursors too: nothing that the database could stumble over. */
+  p: z.union([z.strictObject({ createdAt: z.int().min(0).max(LAST_MS), id }), z.int().min(0).max(LAST_NUMBER)]),
   /** Walks towards the beginning. */
   b: z.literal(true).optional(),
 });
@@ -30,7 +35,7 @@ export function decodeCursor(page: string | null | undefined, list: string, orde
   }
   const cursor = cursorSchema.safeParse(value);
   if (!cursor.success || cursor.data.l !== list) {
-    throw invalid('page', 'This is not a cursor of this list; use next_page of an earlier answer unchanged.');
+    throw notOfThisList();
   }
   if (cursor.data.o !== order) {
     throw invalid('page', `This cursor belongs to order=${cursor.data.o}; a cursor cannot change the order.`);
@@ -38,12 +43,18 @@ export function decodeCursor(page: string | null | undefined, list: string, orde
   return cursor.data;
 }
 
-/** The position that a cursor of stored objects holds. */
+/** The position that a cursor of stored objects holds. @throws ApiError 400 when it holds another kind. */
 export function objectPosition(cursor: Cursor | undefined): Position | undefined {
-  return typeof cursor?.p === 'object' ? cursor.p : undefined;
+  if (typeof cursor?.p === 'number') throw notOfThisList();
+  return cursor?.p;
 }
 
-/** The position that a cursor of a numbered list holds. */
+/** The position that a cursor of a numbered list holds. @throws ApiError 400 when it holds another kind. */
 export function numberPosition(cursor: Cursor | undefined): number | undefined {
-  return typeof cursor?.p === 'number' ? cursor.p : undefined;
+  if (typeof cursor?.p === 'object') throw notOfThisList();
+  return cursor?.p;
+}
+
+function notOfThisList(): ApiError {
+  return invalid('page', 'This is not a cursor of this list; use next_page of an earlier answer unchanged.');
 }

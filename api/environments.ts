@@ -10,7 +10,8 @@ import {
   saveEnvironment,
 } from '../store/environments.ts';
 import { sessionsOfEnvironment } from '../store/sessions.ts';
-import { includeArchived, limit, metadata, metadataPatch, page, patchMetadata } from './common.ts';
+import { metadataObject, time } from './agent-object.ts';
+import { id, includeArchived, limit, metadata, metadataPatch, name, page, patchMetadata } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
 import { invalid, notFound } from './errors.ts';
@@ -61,7 +62,6 @@ const config = z.discriminatedUnion('type', [
 ]);
 type ConfigParams = z.output<typeof config>;
 
-const name = z.string().min(1).max(256);
 const description = z.string().max(2048).nullable().optional();
 const scope = z.enum(['organization', 'account']).nullable().optional();
 const createBody = z.strictObject({
@@ -79,9 +79,44 @@ const updateBody = z.strictObject({
   scope,
 });
 
+const packages = z.array(z.string());
 const environmentObject = z
-  .looseObject({ id: z.string(), type: z.literal('environment'), name: z.string() })
-  .openapi('Environment');
+  .object({
+    id,
+    type: z.literal('environment'),
+    name: z.string(),
+    description: z.string().nullable(),
+    config: z.discriminatedUnion('type', [
+      z.object({
+        type: z.literal('cloud'),
+        networking: z.discriminatedUnion('type', [
+          z.object({ type: z.literal('unrestricted') }),
+          z.object({
+            type: z.literal('limited'),
+            allowed_hosts: z.array(z.string()),
+            allow_mcp_servers: z.boolean(),
+            allow_package_managers: z.boolean(),
+          }),
+        ]),
+        packages: z.object({
+          type: z.literal('packages'),
+          apt: packages,
+          cargo: packages,
+          gem: packages,
+          go: packages,
+          npm: packages,
+          pip: packages,
+        }),
+      }),
+      z.object({ type: z.literal('self_hosted') }),
+    ]),
+    metadata: metadataObject,
+    scope: z.literal('organization'),
+    created_at: time,
+    updated_at: time,
+    archived_at: time.nullable(),
+  })
+  .openapi('Environment') satisfies z.ZodType<Environment>;
 
 export function environmentRoutes(): Route[] {
   return [
@@ -90,6 +125,7 @@ export function environmentRoutes(): Route[] {
       path: '/v1/environments',
       summary: 'Create an environment',
       body: createBody,
+      example: { name: 'plain', config: { type: 'cloud', networking: { type: 'unrestricted' } } },
       response: environmentObject,
       once: 'transaction',
       handle: create,
@@ -121,6 +157,7 @@ export function environmentRoutes(): Route[] {
       path: '/v1/environments/{environment_id}',
       summary: 'Update an environment: what is left out stays, at every level',
       body: updateBody,
+      example: { description: 'No network.', metadata: { owner: 'data team' } },
       response: environmentObject,
       once: 'transaction',
       handle: update,
@@ -144,18 +181,18 @@ export function environmentRoutes(): Route[] {
       method: 'delete',
       path: '/v1/environments/{environment_id}',
       summary: 'Delete an environment that no session refers to',
-      response: z.object({ id: z.string(), type: z.literal('environment_deleted') }),
+      response: z.object({ id, type: z.literal('environment_deleted') }),
       once: 'transaction',
       async handle(request) {
-        const { id } = await existing(request, 'update');
-        const [session] = await sessionsOfEnvironment(request.db, id, 1);
+        const environment = await existing(request, 'update');
+        const [session] = await sessionsOfEnvironment(request.db, environment.id, 1);
         if (session)
           throw invalid(
             '',
-            `Environment ${id} is used by session ${session}; delete its sessions first, or archive it.`,
+            `Environment ${environment.id} is used by session ${session}; delete its sessions first, or archive it.`,
           );
-        await deleteEnvironment(request.db, request.caller.workspaceId, id);
-        return { id, type: 'environment_deleted' };
+        await deleteEnvironment(request.db, request.caller.workspaceId, environment.id);
+        return { id: environment.id, type: 'environment_deleted' };
       },
     }),
   ];

@@ -2,25 +2,29 @@
 import { SessionClosedError } from '../client/session.ts';
 import { BlobMissingError } from '../store/blobs/blobs.ts';
 
-export type ErrorType =
-  | 'invalid_request_error'
-  | 'authentication_error'
-  | 'permission_error'
-  | 'not_found_error'
-  | 'conflict_error'
-  | 'request_too_large'
-  | 'rate_limit_error'
-  | 'timeout_error'
-  | 'api_error'
-  | 'overloaded_error';
+export const ERROR_TYPES = [
+  'invalid_request_error',
+  'authentication_error',
+  'permission_error',
+  'not_found_error',
+  'conflict_error',
+  'request_too_large',
+  'rate_limit_error',
+  'timeout_error',
+  'api_error',
+  'overloaded_error',
+] as const;
+export type ErrorType = (typeof ERROR_TYPES)[number];
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 409 | 413 | 429 | 500 | 503 | 504;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 413 | 416 | 429 | 500 | 503 | 504;
 
 export interface ErrorExtras {
   /** A machine-readable code; newer SDKs map it to an exception of its own. */
   code?: string;
   /** Sent as `x-should-retry`: SDKs otherwise repeat every 408, 409, 429 and 5xx. */
   retry?: boolean;
+  /** Sent as `allow`: the methods that the path has. */
+  allow?: string;
 }
 
 /** An answer other than success. `message` is shown to the caller: it names the field and what to do. */
@@ -30,18 +34,29 @@ export class ApiError extends Error {
   readonly type: ErrorType;
   readonly code?: string;
   readonly retry?: boolean;
+  readonly allow?: string;
   constructor(status: ErrorStatus, type: ErrorType, message: string, extras: ErrorExtras = {}) {
     super(message);
     this.status = status;
     this.type = type;
     this.code = extras.code;
     this.retry = extras.retry;
+    this.allow = extras.allow;
   }
+}
+
+/** A client's own words come back to it, but not megabytes of them. Characters. */
+const MAX_FIELD = 300;
+const MAX_MESSAGE = 2_000;
+
+function clip(words: string, most: number): string {
+  return words.length > most ? `${words.slice(0, most).toWellFormed()}…` : words;
 }
 
 /** 400. @param field - path of the field, such as `tools.0.name`; empty when the request as a whole is wrong. */
 export function invalid(field: string, message: string, code?: string): ApiError {
-  return new ApiError(400, 'invalid_request_error', field ? `${field}: ${message}` : message, { code });
+  const at = clip(field, MAX_FIELD);
+  return new ApiError(400, 'invalid_request_error', clip(at ? `${at}: ${message}` : message, MAX_MESSAGE), { code });
 }
 
 /** 400 for what the API knows and Longhand does not do yet: refused where it is used, never ignored. */
@@ -50,8 +65,8 @@ export function notYet(field: string, what: string): ApiError {
 }
 
 /** 404, also for another workspace's objects. */
-export function notFound(what: string, id: string): ApiError {
-  return new ApiError(404, 'not_found_error', `${what} ${id} was not found.`);
+export function notFound(what: string, id: string, code?: string): ApiError {
+  return new ApiError(404, 'not_found_error', `${what} ${id} was not found.`, { code });
 }
 
 /** 409 that another attempt would not mend. */

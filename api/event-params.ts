@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import type { EventParams } from '../events/wire.ts';
 import { id } from './common.ts';
-import { invalid, notYet } from './errors.ts';
+import { invalid } from './errors.ts';
 
 const IMAGES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'] as const;
 /** Most events of one request. */
@@ -10,7 +10,10 @@ const MAX_EVENTS = 500;
 const MAX_INITIAL_EVENTS = 50;
 
 const base64 = z.string().min(1).refine(isBase64, 'Input is not valid base64');
-const httpUrl = z.url({ protocol: /^https?$/ }).max(4096);
+const httpUrl = z
+  .url({ protocol: /^https?$/ })
+  .max(4096)
+  .regex(/^https?:\/\//i, 'Input is not an http(s) URL');
 const fileSource = z.strictObject({ type: z.literal('file'), file_id: id });
 const urlSource = z.strictObject({ type: z.literal('url'), url: httpUrl });
 
@@ -42,25 +45,28 @@ const searchResult = z.strictObject({
   content: z.array(textBlock).min(1),
   citations: z.strictObject({ enabled: z.boolean() }),
 });
-const resultContent = z
+export const resultContent = z
   .array(z.discriminatedUnion('type', [textBlock, imageBlock, documentBlock, searchResult]))
   .max(1000);
 
-const userMessage = z.strictObject({
+export const userMessage = z.strictObject({
   type: z.literal('user.message'),
   content: z
     .array(z.discriminatedUnion('type', [saidText, imageBlock, documentBlock]))
     .min(1)
     .max(1000),
 });
-const interrupt = z.strictObject({ type: z.literal('user.interrupt'), session_thread_id: id.nullable().optional() });
-const confirmation = z.strictObject({
+export const interrupt = z.strictObject({
+  type: z.literal('user.interrupt'),
+  session_thread_id: id.nullable().optional(),
+});
+export const confirmation = z.strictObject({
   type: z.literal('user.tool_confirmation'),
   tool_use_id: id,
   result: z.enum(['allow', 'deny']),
   deny_message: z.string().max(10_000).nullable().optional(),
 });
-const customToolResult = z.strictObject({
+export const customToolResult = z.strictObject({
   type: z.literal('user.custom_tool_result'),
   custom_tool_use_id: id,
   content: resultContent.optional(),
@@ -72,16 +78,19 @@ const toolResult = z.strictObject({
   content: resultContent.optional(),
   is_error: z.boolean().nullable().optional(),
 });
-const defineOutcome = z.strictObject({
+export const defineOutcome = z.strictObject({
   type: z.literal('user.define_outcome'),
-  description: z.string().min(1),
+  description: z
+    .string()
+    .min(1)
+    .refine((text) => text.trim() !== '', 'An outcome must say something'),
   rubric: z.discriminatedUnion('type', [
     z.strictObject({ type: z.literal('text'), content: z.string().min(1).max(262_144) }),
     fileSource,
   ]),
   max_iterations: z.int().min(1).max(20).nullable().optional(),
 });
-const systemMessage = z.strictObject({
+export const systemMessage = z.strictObject({
   type: z.literal('system.message'),
   content: z.array(saidText).min(1).max(1000),
 });
@@ -114,8 +123,6 @@ export function checkEvents(events: EventParams[], rules: EventRules, at: string
   for (const [index, one] of events.entries()) {
     const path = `${at}.${index}`;
     switch (one.type) {
-      case 'user.define_outcome':
-        throw notYet(`${path}.type`, 'user.define_outcome is');
       case 'user.tool_result':
         throw invalid(`${path}.type`, 'user.tool_result is accepted only by sessions of self_hosted environments');
       case 'user.tool_confirmation':
@@ -132,7 +139,6 @@ export function checkEvents(events: EventParams[], rules: EventRules, at: string
         break;
       default:
     }
-    refuseFiles(one, path);
   }
 }
 
@@ -150,15 +156,6 @@ function checkSystemMessage(events: EventParams[], index: number, rules: EventRu
   const before = events[index - 1]?.type;
   if (before === undefined || before === 'user.message' || before === 'user.custom_tool_result') return;
   throw invalid(`${path}.type`, 'A system.message must directly follow a user.message or user.custom_tool_result');
-}
-
-function refuseFiles(one: EventParams, path: string): void {
-  if (!('content' in one) || !one.content) return;
-  for (const [index, block] of one.content.entries()) {
-    if ('source' in block && typeof block.source === 'object' && block.source.type === 'file') {
-      throw notYet(`${path}.content.${index}.source.type`, 'file sources are');
-    }
-  }
 }
 
 /** Without a regular expression over the whole: a picture may have 27 million characters. */

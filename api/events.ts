@@ -5,12 +5,15 @@ import type { EventParams, SessionEvent } from '../events/wire.ts';
 import { internalize } from '../store/blobs/parts.ts';
 import { type EventQuery, listEventEntries } from '../store/session-events.ts';
 import type { SessionRow } from '../store/sessions.ts';
-import type { AcceptedEvent } from '../workflows/contract.ts';
+import type { AcceptedEvent, PreparedEvent } from '../workflows/contract.ts';
 import { createdAtBounds, limit, order, page, repeated, timeRange } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, numberPosition } from './cursor.ts';
 import { invalid } from './errors.ts';
+import { takeEventFiles, withFiles } from './event-files.ts';
+import { eventPage, sentEvents } from './event-objects.ts';
 import { checkEvents, sendBody } from './event-params.ts';
+import { resolveOutcomes, withGrader } from './outcomes.ts';
 import { prepareEvents } from './prepared.ts';
 import { type Route, route } from './route.ts';
 import { refusal } from './session-life.ts';
@@ -72,8 +75,6 @@ export const listQuery = z.strictObject({
   types: repeated(z.enum(EVENT_TYPES)).optional(),
   ...createdAtBounds,
 });
-export const eventObject = z.looseObject({ id: z.string(), type: z.string() }).openapi('SessionEvent');
-export const eventPage = z.object({ data: z.array(eventObject), next_page: z.string().nullable() });
 
 export function eventRoutes(parts: SessionParts): Route[] {
   return [
@@ -82,7 +83,8 @@ export function eventRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions/{session_id}/events',
       summary: 'Send events to a session; answered once they are in its log',
       body: sendBody,
-      response: z.object({ data: z.array(eventObject) }),
+      example: { events: [{ type: 'user.message', content: [{ type: 'text', text: 'And now as a chart.' }] }] },
+      response: sentEvents,
       once: 'effects',
       handle: (request) => send(parts, request),
     }),
@@ -106,16 +108,33 @@ async function send(
   { deps, caller, params, body, effectId }: Request<unknown, z.output<typeof sendBody>>,
 ): Promise<{ data: unknown[] }> {
   const row = await parts.load(caller, params.session_id ?? '');
+  const events = await resolveOutcomes(deps, row, body.events, 'events');
+  const prepared = await prepareForSession(parts, row, events);
+  const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
+  if (!answer.ok) throw refusal(answer);
+  const seq = Math.max(...answer.events.map((event) => event.seq), -1);
+  await parts.accepted.note(row, seq);
+  return { data: await asStored(parts, { ...row, acceptedSeq: seq }, events, answer.events) };
+}
+
+/**
+ * Checks what is sent to a session by all rules that need no knowledge of its state, and stores its large parts.
+ * @param events - with every rubric as text (`resolveOutcomes`).
+ */
+export async function prepareForSession(
+  parts: SessionParts,
+  row: SessionRow,
+  events: EventParams[],
+): Promise<PreparedEvent[]> {
+  const { deps } = parts;
   if (row.status === 'terminated') throw invalid('', `Session ${row.id} is terminated; it takes no more events.`);
-  const events: EventParams[] = body.events;
   const agent = events.some((event) => event.type === 'system.message') ? await parts.agentOf(row) : undefined;
   const systemMessages = agent !== undefined && deps.models.find(agent.model.id).systemMessages;
   checkEvents(events, { thread: row.thread, systemMessages, modelId: agent?.model.id ?? '' }, 'events');
-  const prepared = await prepareEvents(row.id, events, deps.blobs);
-  const answer = await deps.sessionClient.post(row.id, effectId, { op: 'events', events: prepared });
-  if (!answer.ok) throw refusal(answer);
-  parts.accepted.note(row.id, Math.max(...answer.events.map((event) => event.seq), -1));
-  return { data: await asStored(parts, row, events, answer.events) };
+  const files = await takeEventFiles(deps, row, row.id, events, 'events');
+  const prepared = withFiles(await prepareEvents(row.id, events, deps.blobs), files);
+  if (!events.some((event) => event.type === 'user.define_outcome')) return prepared;
+  return withGrader(prepared, (await parts.loadSettled(row, row.id)).metadata);
 }
 
 /** The events as the log has them, without reading it: the answer of a post holds ids and stamps, not content. */
@@ -126,10 +145,14 @@ async function asStored(
   accepted: AcceptedEvent[],
 ): Promise<unknown[]> {
   if (accepted.length === sent.length) {
-    return accepted.map(({ id, processed_at }, index) => ({ ...sent[index], id, processed_at }));
+    return accepted.map(({ id, processed_at, outcome_id }, index) => ({
+      ...sent[index],
+      ...(outcome_id ? { max_iterations: maxIterations(sent[index]), outcome_id } : {}),
+      ...{ id, processed_at },
+    }));
   }
   // A confirmation that was a duplicate has no entry; which one it was, the log knows.
-  await parts.accepted.stored(row.id, row.thread);
+  await parts.accepted.stored(row);
   const stored: unknown[] = [];
   for (const { seq } of accepted) {
     const [entry] = await parts.deps.logStore.read(row.id, row.thread, seq, seq, 1);
@@ -137,6 +160,9 @@ async function asStored(
   }
   return stored;
 }
+
+const maxIterations = (event: EventParams | undefined) =>
+  event?.type === 'user.define_outcome' ? (event.max_iterations ?? null) : null;
 
 /** One page of a thread's events. */
 export async function listEvents(
@@ -148,7 +174,7 @@ export async function listEvents(
   const { database, blobs } = parts.deps;
   const list = `events ${thread}`;
   const after = numberPosition(decodeCursor(query.page, list, query.order));
-  await parts.accepted.stored(row.id, thread);
+  await parts.accepted.stored(row);
   const asked: EventQuery = {
     order: query.order,
     limit: query.limit + 1,

@@ -15,7 +15,8 @@ export interface Frames {
   hasRoom(): boolean;
   /** Resolves when there is room for more. Does nothing once the stream has ended. */
   send(frame: string): Promise<void>;
-  end(): void;
+  /** @param last - a frame that is sent first, if there is room for it. */
+  end(last?: string): void;
 }
 
 /**
@@ -55,8 +56,9 @@ export function createFrames(slowMs: number, cut: () => void): Frames {
       await room.promise;
       clearTimeout(slow);
     },
-    end() {
+    end(last) {
       if (over.signal.aborted) return;
+      if (last) controller?.enqueue(encoder.encode(last));
       over.abort();
       controller?.close();
     },

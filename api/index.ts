@@ -2,3 +2,4 @@
 export { type ApiOptions, createApi } from './app.ts';
 export type { ApiDeps, ApiSettings, ModelCatalogue, PartHealth } from './context.ts';
 export { type ApiServer, startApi } from './server.ts';
+export { createSessionService } from './session-service.ts';

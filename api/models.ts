@@ -1,6 +1,7 @@
 /** `GET /v1/models`: what the catalogue holds, in the pages of the Models API. */
 import type { ModelInfo } from '@anthropic-ai/sdk/resources/models';
 import { z } from '@hono/zod-openapi';
+import { time } from './agent-object.ts';
 import { id, limit, repeated } from './common.ts';
 import type { CatalogueModel } from './context.ts';
 import { invalid, notFound } from './errors.ts';
@@ -12,7 +13,40 @@ const listQuery = z.strictObject({
   before_id: id.optional(),
   lifecycle: repeated(z.enum(['active', 'deprecated', 'retired']), 3).optional(),
 });
-const model = z.looseObject({ id: z.string(), type: z.literal('model') }).openapi('Model');
+const support = z.object({ supported: z.boolean() }).openapi('CapabilitySupport');
+const model = z
+  .object({
+    id: z.string(),
+    type: z.literal('model'),
+    display_name: z.string(),
+    created_at: time,
+    deprecated_at: z.null(),
+    retires_at: z.null(),
+    lifecycle: z.literal('active'),
+    line: z.string().nullable(),
+    max_input_tokens: z.int().min(1),
+    max_tokens: z.int().min(1),
+    capabilities: z.object({
+      batch: support,
+      citations: support,
+      code_execution: support,
+      context_management: z.object({
+        supported: z.boolean(),
+        clear_thinking_20251015: z.null(),
+        clear_tool_uses_20250919: z.null(),
+        compact_20260112: z.null(),
+      }),
+      effort: support.extend({ low: support, medium: support, high: support, xhigh: support, max: support }),
+      image_input: support,
+      pdf_input: support,
+      server_tools: support.extend({ code_execution: support, web_search: support }),
+      structured_outputs: support,
+      thinking: support.extend({
+        types: z.object({ adaptive: support, between_tools: support, disabled: support, enabled: support }),
+      }),
+    }),
+  })
+  .openapi('Model');
 const models = z.object({
   data: z.array(model),
   first_id: z.string().nullable(),
@@ -64,8 +98,8 @@ export function modelRoutes(): Route[] {
 
 /** What the catalogue does not say is false or null. */
 function modelInfo(spec: CatalogueModel): ModelInfo {
-  const support = (supported: boolean) => ({ supported });
-  const effort = (level: string) => support(spec.efforts.includes(level));
+  const supports = (supported: boolean) => ({ supported });
+  const effort = (level: string) => supports(spec.efforts.includes(level));
   const thinks = spec.thinking === 'adaptive';
   return {
     id: spec.id,
@@ -79,9 +113,9 @@ function modelInfo(spec: CatalogueModel): ModelInfo {
     max_input_tokens: spec.window,
     max_tokens: spec.maxOutput,
     capabilities: {
-      batch: support(false),
-      citations: support(false),
-      code_execution: support(false),
+      batch: supports(false),
+      citations: supports(false),
+      code_execution: supports(false),
       context_management: {
         supported: false,
         clear_thinking_20251015: null,
@@ -96,17 +130,17 @@ function modelInfo(spec: CatalogueModel): ModelInfo {
         xhigh: effort('xhigh'),
         max: effort('max'),
       },
-      image_input: support(true),
-      pdf_input: support(true),
-      server_tools: { supported: false, code_execution: support(false), web_search: support(false) },
-      structured_outputs: support(false),
+      image_input: supports(true),
+      pdf_input: supports(true),
+      server_tools: { supported: false, code_execution: supports(false), web_search: supports(false) },
+      structured_outputs: supports(false),
       thinking: {
         supported: thinks,
         types: {
-          adaptive: support(thinks),
-          between_tools: support(false),
-          disabled: support(true),
-          enabled: support(false),
+          adaptive: supports(thinks),
+          between_tools: supports(false),
+          disabled: supports(true),
+          enabled: supports(false),
         },
       },
     },

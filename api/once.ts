@@ -1,7 +1,15 @@
 /** Makes a request take effect once, however often a client's SDK sends it. The rules stand in `store/idempotency.ts`. */
 import { createHash } from 'node:crypto';
 import type { Context } from 'hono';
-import { claim, forgetRequest, lockOutcome, recordDelivery, recordOutcome } from '../store/idempotency.ts';
+import {
+  claim,
+  forgetRequest,
+  lockOutcome,
+  recordDelivery,
+  recordOutcome,
+  releaseRequest,
+} from '../store/idempotency.ts';
+import type { Presence } from '../store/presence.ts';
 import { type ApiDeps, type Env, makeId, type Request } from './context.ts';
 import { ApiError, invalid, loggable } from './errors.ts';
 
@@ -17,20 +25,25 @@ export interface Answer {
   body: string;
 }
 
-const MAX_KEY = 255;
+/** Longest `Idempotency-Key`. */
+export const MAX_KEY = 255;
 
-/** @returns a function that runs a handler once per request; it knows what this process is busy with. */
-export function createOnce(deps: ApiDeps) {
+/**
+ * @param presence - tells other apis over the same database which requests this one is busy with.
+ * @returns a function that runs a handler once per request; it knows what this process is busy with.
+ */
+export function createOnce(deps: ApiDeps, presence?: Pick<Presence, 'number'>) {
   /** Requests whose connection is still open: nobody can be retrying them. */
   const busy = new Set<string>();
   const { orm } = deps.database;
 
   /** Frees the request when its connection ends, and notes when the answer has gone out in full. */
-  function watchDelivery(c: Context<Env>, effectId: string, answered: Promise<boolean>): void {
+  function watchDelivery(c: Context<Env>, effectId: string, holder: number | null, answered: Promise<boolean>): void {
     busy.add(effectId);
     const ended = async (delivered: boolean) => {
       busy.delete(effectId);
-      if (delivered && (await answered)) await recordDelivery(orm, effectId, new Date(deps.now()));
+      if (!delivered) await releaseRequest(orm, effectId, holder);
+      else if (await answered) await recordDelivery(orm, effectId, new Date(deps.now()));
     };
     const logged = (error: unknown) =>
       deps.log.warn({ err: loggable(error) }, 'an answer could not be marked as delivered');
@@ -47,13 +60,21 @@ export function createOnce(deps: ApiDeps) {
     mode: Once,
     act: (part: Pick<Request, 'db' | 'effectId' | 'since'>) => Promise<object>,
   ): Promise<Answer> {
-    const claimed = await claim(orm, attemptOf(deps, c, raw, [...busy]));
+    const holder = (await presence?.number()) ?? null;
+    const attempt = { ...attemptOf(deps, c, raw), busy: [...busy], holder };
+    const claimed = await claim(orm, attempt);
     if (claimed.kind === 'mismatch') {
       throw invalid('idempotency-key', 'This key was used for another request within the last 10 minutes.');
     }
     const { requestId: effectId } = claimed;
+    if (c.env?.outgoing?.destroyed) {
+      // Its retry may have come first, and found nothing to join: what has not begun is not begun any more.
+      if (effectId === attempt.requestId) await forgetRequest(orm, effectId);
+      else await releaseRequest(orm, effectId, holder);
+      throw invalid('', 'The connection was closed before anything was done.');
+    }
     const outcome = Promise.withResolvers<boolean>();
-    watchDelivery(c, effectId, outcome.promise);
+    watchDelivery(c, effectId, holder, outcome.promise);
     try {
       const answer =
         claimed.kind === 'answered'
@@ -65,6 +86,7 @@ export function createOnce(deps: ApiDeps) {
       outcome.resolve(false);
       // Refused: nothing has been done, so there is nothing to join. After a failure the row stays for the retry.
       if (error instanceof ApiError && error.status < 500) await forgetRequest(orm, effectId);
+      else await releaseRequest(orm, effectId, holder).catch(() => undefined);
       throw error;
     }
   };
@@ -86,7 +108,7 @@ export function createOnce(deps: ApiDeps) {
   }
 }
 
-function attemptOf(deps: ApiDeps, c: Context<Env>, raw: Buffer, busy: string[]) {
+function attemptOf(deps: ApiDeps, c: Context<Env>, raw: Buffer) {
   const { keyId, workspaceId } = c.get('caller');
   const key = c.req.header('idempotency-key');
   if (key !== undefined && (key === '' || key.length > MAX_KEY)) {
@@ -100,7 +122,6 @@ function attemptOf(deps: ApiDeps, c: Context<Env>, raw: Buffer, busy: string[]) 
     key,
     number: Number.isInteger(retries) && retries > 0 ? Math.min(retries, 1000) : 0,
     requestId: makeId(deps, 'post'),
-    busy,
     now: new Date(deps.now()),
   };
 }

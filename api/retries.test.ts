@@ -1,13 +1,15 @@
 /** What an SDK sends again must not happen again. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { makeParts, makeSession, message, useApi } from './testing.ts';
 
-const api = useApi({ temporal: true, settings: { handlerMs: 1500 } });
+const api = useApi({ temporal: true, settings: { handlerMs: 4000 } });
 const retry = (count: number) => ({ 'x-stainless-retry-count': String(count) });
 const count = async (sql: string, ...values: unknown[]) =>
   Number((await api().database.pool.query(sql, values)).rows[0].count);
+/** A busy machine notes the delivery of an answer some time after it. */
+const WAIT = { timeout: 10_000 };
 /** The ids of the session's messages. */
 const messageIds = async (session: string) => {
   const { data } = await api()
@@ -20,7 +22,9 @@ const posts = async (session: string) => (await messageIds(session)).length;
 /** As if the process had died right after the newest request took effect, before its answer went out. */
 async function loseAnswer(): Promise<void> {
   const newest = 'created_at = (select max(created_at) from idempotency)';
-  await expect.poll(() => count(`select count(*) from idempotency where delivered_at is null and ${newest}`)).toBe(0);
+  await expect
+    .poll(() => count(`select count(*) from idempotency where delivered_at is null and ${newest}`), WAIT)
+    .toBe(0);
   await api().database.pool.query(`update idempotency set delivered_at = null where ${newest}`);
 }
 
@@ -87,7 +91,7 @@ describe('two equal requests', () => {
     const id = await makeSession(api());
     const body = { events: [message('go on')] };
     await api().send('POST', `/v1/sessions/${id}/events`, body);
-    await expect.poll(() => count('select count(*) from idempotency where delivered_at is null')).toBe(0);
+    await expect.poll(() => count('select count(*) from idempotency where delivered_at is null'), WAIT).toBe(0);
     await api().send('POST', `/v1/sessions/${id}/events`, body, retry(1));
     expect(await posts(id)).toBe(2);
   });
@@ -108,10 +112,10 @@ describe('a retry after a failure', () => {
   test('a request that took too long goes on, and its retry joins it', async () => {
     const id = await makeSession(api());
     const body = { events: [message('once')] };
-    api().faults.delayMs = 2500;
+    api().faults.delayMs = 5000;
     const late = await api().send('POST', `/v1/sessions/${id}/events`, body);
     expect([late.status, late.json.error.type]).toEqual([504, 'timeout_error']);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     api().faults.delayMs = 0;
     const again = await api().send('POST', `/v1/sessions/${id}/events`, body, retry(1));
     expect([again.status, await posts(id)]).toEqual([200, 1]);
@@ -156,7 +160,8 @@ describe('a retry after a failure', () => {
   test('a refused request is nothing to join', async () => {
     const id = await makeSession(api(), { initial_events: [message('answer slowly')] });
     expect((await api().send('DELETE', `/v1/sessions/${id}`)).status).toBe(400);
-    expect(await count('select count(*) from idempotency where delivered_at is null and status is null')).toBe(0);
+    const open = 'select count(*) from idempotency where delivered_at is null and status is null';
+    await expect.poll(() => count(open), WAIT).toBe(0);
   });
 });
 
@@ -219,7 +224,7 @@ describe('a lost answer', () => {
       },
       signal: abort.signal,
     }).catch(() => undefined);
-    await expect.poll(() => posts(id)).toBe(1);
+    await expect.poll(() => posts(id), WAIT).toBe(1);
     api().faults.delayMs = 0;
     abort.abort();
     await lost;
@@ -227,6 +232,45 @@ describe('a lost answer', () => {
     const again = await api().send('POST', `/v1/sessions/${id}/events`, body, retry(1));
     expect([again.status, await posts(id)]).toEqual([200, 1]);
   }, 15_000);
+});
+
+test('a request whose client has gone before it was noted is not done: its retry may have come first', async () => {
+  const id = await makeSession(api());
+  const body = { events: [message('once')] };
+  const { orm } = api().database;
+  const insert = orm.insert.bind(orm);
+  const gate = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  // The first attempt gets as far as its row, and is held there as a busy database would.
+  const waiting = vi.spyOn(api().deps.database.orm, 'insert').mockImplementationOnce((table) => {
+    const query = insert(table);
+    const values = query.values.bind(query);
+    query.values = ((row: never) => {
+      const made = values(row).onConflictDoNothing();
+      const late = async () => {
+        held.resolve();
+        await gate.promise;
+        return await made.returning();
+      };
+      return { onConflictDoNothing: () => ({ returning: late }) };
+    }) as never;
+    return query;
+  });
+  const abort = new AbortController();
+  const lost = api()
+    .client()
+    .beta.sessions.events.send(id, { events: [message('once') as never] }, { signal: abort.signal })
+    .catch(() => undefined);
+  await held.promise;
+  abort.abort();
+  await lost;
+  await new Promise((resolve) => setTimeout(resolve, 375));
+  waiting.mockRestore();
+  const again = await api().send('POST', `/v1/sessions/${id}/events`, body, retry(1));
+  gate.resolve();
+  // Long enough for it to be done, if it were.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(await messageIds(id)).toEqual([again.json.data[0].id]);
 });
 
 describe('Idempotency-Key', () => {

@@ -1,11 +1,15 @@
 /** One declaration per endpoint: it is registered with Hono, described in `/openapi.json`, checked, and answered. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context } from 'hono';
+import type { Context, Handler } from 'hono';
 import { id, readQuery } from './common.ts';
 import type { ApiDeps, Env, Request } from './context.ts';
+import { describeRoute } from './describe.ts';
+import { dryRun, dryRunQuery, isDryRun } from './dry-run.ts';
 import { ApiError, notFound } from './errors.ts';
 import { parseBody, readBody } from './json.ts';
+import { type Form, type FormSpec, readForm } from './multipart.ts';
 import type { createOnce, Once } from './once.ts';
+import { discardStored } from './stored.ts';
 import { check } from './validation.ts';
 
 /** Longest that a handler may take, ms. */
@@ -20,9 +24,15 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   /** Query parameters that may be repeated. */
   lists?: string[];
   body?: Body;
+  /** The body is multipart/form-data: `body` describes its fields, and its files are stored before `handle` runs. */
+  form?: FormSpec;
+  /** A body as a client may send it, for `/openapi.json`. */
+  example?: z.input<Body>;
   response: z.ZodType;
+  /** It may be refused with 409: something has changed meanwhile. */
+  conflicts?: true;
   /** Content type of the answer when it is not JSON. */
-  streams?: 'text/event-stream';
+  streams?: 'text/event-stream' | 'application/octet-stream' | 'application/zip';
   /** Demanded of everything that changes something. */
   once?: Once;
   /** Returns the answer's object, or a whole response. */
@@ -42,14 +52,34 @@ export function mount(
   once: ReturnType<typeof createOnce>,
   routes: Route[],
 ): void {
+  const methods = new Map<string, string[]>();
   for (const spec of routes) {
-    const { method, path } = spec;
-    describe(app, spec);
-    app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
-      const answer = await withDeadline(answerOf(spec, deps, once, c), deps.settings.handlerMs ?? HANDLER_MS);
+    const method = spec.method.toUpperCase();
+    const path = spec.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    methods.set(path, [...(methods.get(path) ?? []), ...(method === 'GET' ? ['GET', 'HEAD'] : [method])]);
+    describeRoute(app, { ...spec, query: queryOf(spec) });
+    app.on(method, path, async (c) => {
+      // An upload takes as long as its client's line is slow; it has limits of its own.
+      const area = c.get('caller').workspaceId;
+      const form =
+        spec.form && (await readForm(c, spec.form, deps.blobs, area, (files) => discardStored(deps, area, files)));
+      const work = answerOf(spec, deps, once, c, form).catch(async (error: unknown) => {
+        if (form && error instanceof ApiError && error.status < 500) await discardStored(deps, area, form.files);
+        throw error;
+      });
+      const answer = await withDeadline(work, deps.settings.handlerMs ?? HANDLER_MS);
       return answer instanceof Response ? answer : c.body(answer, 200, { 'content-type': 'application/json' });
     });
   }
+  for (const [path, known] of methods) app.all(path, refuseMethod(known.join(', ')));
+}
+
+/** RFC 9110, 15.5.6: the path is known, the method is not one of its own. */
+function refuseMethod(allow: string): Handler<Env> {
+  return function refuseMethod(c) {
+    const message = `${c.req.method} is not a method of ${c.req.path}; it has ${allow}.`;
+    throw new ApiError(405, 'invalid_request_error', message, { allow });
+  };
 }
 
 async function answerOf(
@@ -57,22 +87,31 @@ async function answerOf(
   deps: ApiDeps,
   once: ReturnType<typeof createOnce>,
   c: Context<Env>,
+  form?: Form,
 ): Promise<Response | string> {
-  const raw = spec.method === 'post' ? await readBody(c) : Buffer.alloc(0);
+  // Two uploads are the same request when their fields are, and the hashes of their files.
+  const raw = form ? Buffer.from(JSON.stringify(form)) : spec.method === 'post' ? await readBody(c) : Buffer.alloc(0);
   const params = c.req.param() as Record<string, string>;
   for (const [name, value] of Object.entries(params)) {
     if (!id.safeParse(value).success) throw notFound(name.replace(/_id$/, ''), JSON.stringify(value.slice(0, 128)));
   }
   const search = new URL(c.req.url).searchParams;
-  const query = check(spec.query ?? noFields, readQuery(search, new Set(spec.lists)));
-  const body = spec.method === 'post' ? check(spec.body ?? noFields, parseBody(raw)) : {};
-  const request = { deps, caller: c.get('caller'), params, query, body, c };
+  const query = check(queryOf(spec), readQuery(search, new Set(spec.lists)));
+  const sent = form ? form.fields : spec.method === 'post' ? parseBody(raw) : {};
+  const body = spec.method === 'post' ? check(spec.body ?? noFields, sent) : {};
+  const request = { deps, caller: c.get('caller'), params, query, body, files: form?.files ?? [], c };
+  if (isDryRun(query)) return JSON.stringify(await dryRun(deps, (part) => spec.handle({ ...request, ...part })));
   if (spec.once) {
     const done = await once(c, raw, spec.once, (part) => spec.handle({ ...request, ...part }));
     return done.body;
   }
   const answer = await spec.handle({ ...request, db: deps.database.orm, effectId: '', since: new Date(deps.now()) });
   return answer instanceof Response ? answer : JSON.stringify(answer);
+}
+
+/** What is committed together with its answer can be tried. */
+function queryOf(spec: Route): z.ZodType {
+  return spec.query ?? (spec.once === 'transaction' ? dryRunQuery : noFields);
 }
 
 async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
@@ -87,25 +126,4 @@ async function withDeadline<T>(work: Promise<T>, ms: number): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-function describe(app: OpenAPIHono<Env>, spec: Route): void {
-  const names = [...spec.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-  const error = z.looseObject({ type: z.literal('error') }).openapi('Error');
-  app.openAPIRegistry.registerPath({
-    method: spec.method,
-    path: spec.path,
-    summary: spec.summary,
-    tags: [spec.path.split('/')[2] ?? ''],
-    security: [{ bearer: [] }, { apiKey: [] }],
-    request: {
-      params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))),
-      ...(spec.query instanceof z.ZodObject ? { query: spec.query } : {}),
-      ...(spec.body ? { body: { content: { 'application/json': { schema: spec.body } } } } : {}),
-    },
-    responses: {
-      200: { description: 'Success', content: { [spec.streams ?? 'application/json']: { schema: spec.response } } },
-      default: { description: 'Error', content: { 'application/json': { schema: error } } },
-    },
-  });
 }

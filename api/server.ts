@@ -1,24 +1,37 @@
 /** The API as a listening server, with its limits and its housekeeping. */
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
+import { createPresence } from '../store/presence.ts';
 import { createApi } from './app.ts';
 import type { ApiDeps } from './context.ts';
 import { loggable } from './errors.ts';
+import { createFileSweep } from './file-sweep.ts';
 import { checkBindAddress, isLoopback } from './safety.ts';
 import { createSessionParts } from './session-parts.ts';
+import { tellUntold } from './tell-inputs.ts';
+import { answerExpectation, answerUnreadable, answerWireErrors } from './wire-errors.ts';
 
 const LIMITS = {
   maxHeaderSize: 32 * 1024,
+  /** Its lack is answered by us, in the form of all other errors. */
+  requireHostHeader: false,
   /** A client has so long to send its headers, and its whole request. */
   headersTimeout: 20_000,
-  requestTimeout: 300_000,
+  /** Of uploads; `limitReception` holds every other request to less. */
+  requestTimeout: 4 * 3_600_000,
   keepAliveTimeout: 65_000,
 };
+/** A whole request that is no upload must have arrived within this, ms. */
+const RECEPTION_MS = 300_000;
+const UPLOAD = /^\/v1\/(files|skills)(\/|\?|$)/;
 const MAX_CONNECTIONS = 10_000;
 const SWEEP_MS = 30_000;
 /** Requests under way may end; after this they are cut. */
-const CLOSE_MS = 5_000;
+const CLOSE_MS = 15_000;
+/** For clients of a server that stops: another one, or the next, is there in a moment. */
+const COME_BACK = 'retry: 1000\n: the server is stopping; connect again with Last-Event-ID\n\n';
 const IDLE_LOOK_MS = 20;
 
 export interface ApiServer {
@@ -33,9 +46,17 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const { host, port } = address;
   checkBindAddress(host, deps.settings.explicitKey);
   const parts = createSessionParts(deps);
-  const app = createApi(deps, { loopback: isLoopback(host), parts });
-  const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false, serverOptions: LIMITS });
-  if ('maxConnections' in server) server.maxConnections = MAX_CONNECTIONS;
+  const presence = createPresence(deps.database.pool);
+  const app = createApi(deps, { loopback: isLoopback(host), parts, presence });
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: answerUnreadable(deps),
+  });
+  const server = createServer(LIMITS, (incoming, outgoing) => void listener(incoming, outgoing));
+  server.on('clientError', answerWireErrors(deps));
+  server.on('checkExpectation', answerExpectation(deps));
+  server.on('request', limitReception);
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const used = error.code === 'EADDRINUSE';
@@ -43,9 +64,12 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     });
     server.listen(port, host, resolve);
   });
+  const sweepFiles = createFileSweep(deps);
   const sweep = async () => {
+    await sweepFiles();
     await removeOldOutcomes(deps.database.orm, new Date(deps.now()));
     await parts.life.sweep();
+    await tellUntold(deps);
   };
   const sweepQuietly = () =>
     void sweep().catch((error: unknown) => deps.log.warn({ err: loggable(error) }, 'housekeeping failed'));
@@ -56,13 +80,14 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   const close = async () => {
     clearInterval(timer);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const stream of parts.streams) stream.end();
-    const cut = setTimeout(() => 'closeAllConnections' in server && server.closeAllConnections(), CLOSE_MS);
+    for (const stream of parts.streams) stream.end(COME_BACK);
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
     // A connection is idle only once its answer has gone out.
-    const idle = setInterval(() => 'closeIdleConnections' in server && server.closeIdleConnections(), IDLE_LOOK_MS);
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
     await closed;
     clearTimeout(cut);
     clearInterval(idle);
+    await presence.close();
   };
   const { port: actual } = server.address() as AddressInfo;
   return {
@@ -72,4 +97,15 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
       return closing;
     },
   };
+}
+
+/** Node has one limit for all requests, and uploads need a long one. */
+function limitReception(request: IncomingMessage): void {
+  const { headers, method, url = '' } = request;
+  const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (!hasBody || (method === 'POST' && UPLOAD.test(url))) return;
+  const timer = setTimeout(() => {
+    if (!request.complete) request.socket.destroy();
+  }, RECEPTION_MS);
+  request.once('close', () => clearTimeout(timer));
 }

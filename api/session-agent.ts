@@ -97,7 +97,6 @@ function override(
 /** Agents may hold these; a session that would ignore them is not made. */
 export function refuseUnenforcedAgent(agent: SessionAgent): void {
   if (agent.mcp_servers.length > 0) throw notYet('agent.mcp_servers', 'MCP servers are');
-  if (agent.skills.length > 0) throw notYet('agent.skills', 'skills are');
   if (agent.multiagent !== null) throw notYet('agent.multiagent', 'multiagent is');
   if (agent.execution_identity.type === 'aws_role') throw notYet('agent.execution_identity', 'aws_role is');
 }

@@ -71,7 +71,7 @@ export function createSessionLife(deps: ApiDeps): SessionLife {
     }
     await until(async () => !(await sessionClient.isOpen(row.id)), CLOSE_MS);
     await sessionClient.erase(row.id);
-    await blobs.removeSession(row.id);
+    await blobs.removeArea(row.id);
     await removeSession(database.orm, row.id, alongside);
     const { id, processed_at } = deletedEvent(row.thread, new Date(deps.now()).toISOString());
     await bus

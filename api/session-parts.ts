@@ -1,10 +1,12 @@
 /** What the routes of sessions, events, streams and threads share. */
 import type { Session, SessionAgent } from '../events/wire.ts';
+import { listResources } from '../store/session-resources.ts';
 import { findSession, findSessionAgent, type SessionRow, sessionAgentsOf } from '../store/sessions.ts';
 import { type Accepted, createAccepted } from './accepted.ts';
 import type { ApiDeps, Caller } from './context.ts';
 import { ApiError, notFound } from './errors.ts';
 import type { Frames } from './frames.ts';
+import { outcomeEvaluations } from './outcomes.ts';
 import { createSessionLife, type SessionLife } from './session-life.ts';
 import { toSession } from './session-object.ts';
 
@@ -15,22 +17,22 @@ export interface SessionParts {
   /** Open streams, to be ended when the process ends. */
   streams: Set<Pick<Frames, 'end'>>;
   /** The caller's session, whole: a half-made one is finished first. @throws ApiError 404 */
-  load(caller: Caller, id: string): Promise<SessionRow>;
-  /** As `load`, once the row shows everything that this process has answered for. */
-  loadSettled(caller: Caller, id: string): Promise<SessionRow>;
+  load(caller: Pick<Caller, 'workspaceId'>, id: string): Promise<SessionRow>;
+  /** As `load`, once the row shows everything that any api has answered for. */
+  loadSettled(caller: Pick<Caller, 'workspaceId'>, id: string): Promise<SessionRow>;
   agentOf(row: SessionRow): Promise<SessionAgent>;
   toWire(rows: SessionRow[]): Promise<Session[]>;
-  /** Runs `act` after whatever else this process is changing in the session. */
+  /** Runs `act` after whatever else this process is changing in the session: what does not meet need not be repeated. */
   inTurn<T>(sessionId: string, act: () => Promise<T>): Promise<T>;
 }
 
 export function createSessionParts(deps: ApiDeps): SessionParts {
   const { orm } = deps.database;
-  const accepted = createAccepted(deps.logStore);
+  const accepted = createAccepted(orm, deps.logStore);
   const life = createSessionLife(deps);
   const turns = new Map<string, Promise<unknown>>();
 
-  async function find(caller: Caller, id: string): Promise<SessionRow> {
+  async function find(caller: Pick<Caller, 'workspaceId'>, id: string): Promise<SessionRow> {
     const row = await findSession(orm, caller.workspaceId, id);
     if (!row) throw notFound('Session', id);
     return row;
@@ -51,8 +53,8 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
 
     async loadSettled(caller, id) {
       const row = await parts.load(caller, id);
-      if (row.rowSeq >= accepted.of(id)) return row;
-      await accepted.stored(id, row.thread);
+      if (row.rowSeq >= row.acceptedSeq) return row;
+      await accepted.stored(row);
       return await find(caller, id);
     },
 
@@ -64,11 +66,20 @@ export function createSessionParts(deps: ApiDeps): SessionParts {
     },
 
     async toWire(rows) {
-      const agents = await sessionAgentsOf(orm, rows);
+      const ids = rows.map((row) => row.id);
+      const [agents, outcomes] = await Promise.all([sessionAgentsOf(orm, rows), outcomeEvaluations(deps, ids)]);
+      const resources = Map.groupBy(
+        await listResources(
+          orm,
+          rows.filter((row) => row.inputsRev > 0).map((row) => row.id),
+        ),
+        (resource) => resource.sessionId,
+      );
       const now = deps.now();
       return rows.flatMap((row) => {
         const agent = agents.get(row.id);
-        return agent ? [toSession(row, agent, now)] : [];
+        if (!agent) return [];
+        return [toSession(row, agent, resources.get(row.id) ?? [], outcomes.get(row.id) ?? [], now)];
       });
     },
 

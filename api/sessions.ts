@@ -22,6 +22,7 @@ import { invalid, loggable } from './errors.ts';
 import { type Route, route } from './route.ts';
 import { createBody, createSession } from './session-create.ts';
 import { refusal } from './session-life.ts';
+import { sessionObject, statusName } from './session-object.ts';
 import type { SessionParts } from './session-parts.ts';
 import { updateBody, updateSession } from './session-update.ts';
 
@@ -34,17 +35,13 @@ const listQuery = z.strictObject({
   order: order.default('desc'),
   include_archived: includeArchived,
   agent_id: id.optional(),
-  agent_version: wholeNumber.optional(),
+  agent_version: wholeNumber(1).optional(),
   deployment_id: id.optional(),
   memory_store_id: id.optional(),
-  statuses: repeated(z.enum(['idle', 'running', 'rescheduling', 'terminated'])).optional(),
+  statuses: repeated(statusName).optional(),
   ...createdAtBounds,
 });
 type ListRequest = Request<z.output<typeof listQuery>>;
-
-const sessionObject = z
-  .looseObject({ id: z.string(), type: z.literal('session'), status: z.string() })
-  .openapi('Session');
 
 export function sessionRoutes(parts: SessionParts): Route[] {
   return [
@@ -53,6 +50,11 @@ export function sessionRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions',
       summary: 'Create a session',
       body: createBody,
+      example: {
+        agent: 'agent_01',
+        environment_id: 'env_01',
+        initial_events: [{ type: 'user.message', content: [{ type: 'text', text: 'Say hello.' }] }],
+      },
       response: sessionObject,
       once: 'effects',
       handle: (request) => createSession(parts, request),
@@ -82,6 +84,8 @@ export function sessionRoutes(parts: SessionParts): Route[] {
       path: '/v1/sessions/{session_id}',
       summary: 'Update a session: title, metadata, tools',
       body: updateBody,
+      example: { title: 'Quarterly figures', metadata: { ticket: '42' } },
+      conflicts: true,
       response: sessionObject,
       once: 'effects',
       handle: (request) => updateSession(parts, request),
@@ -98,7 +102,7 @@ export function sessionRoutes(parts: SessionParts): Route[] {
       method: 'delete',
       path: '/v1/sessions/{session_id}',
       summary: 'Delete a session that is not running, with everything that belongs to it',
-      response: z.object({ id: z.string(), type: z.literal('session_deleted') }),
+      response: z.object({ id, type: z.literal('session_deleted') }),
       once: 'effects',
       async handle({ caller, params, effectId }) {
         const row = await parts.load(caller, params.session_id ?? '');

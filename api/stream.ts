@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { repeated, wholeNumber } from './common.ts';
 import type { Request } from './context.ts';
 import { invalid, notFound } from './errors.ts';
-import { eventObject } from './events.ts';
+import { streamEventObject } from './event-objects.ts';
 import { openLive, STREAM_TIMES } from './live.ts';
 import type { DeltaType } from './previews.ts';
 import { type Route, route } from './route.ts';
@@ -12,7 +12,7 @@ import type { SessionParts } from './session-parts.ts';
 const streamQuery = z.strictObject({
   event_deltas: repeated(z.enum(['agent.message', 'agent.thinking'])).optional(),
   /** Ours: replay from this seq. */
-  from: wholeNumber.optional(),
+  from: wholeNumber(0).optional(),
 });
 type StreamRequest = Request<z.output<typeof streamQuery>>;
 
@@ -24,7 +24,7 @@ export function streamRoutes(parts: SessionParts): Route[] {
       summary,
       query: streamQuery,
       lists: ['event_deltas'],
-      response: eventObject,
+      response: streamEventObject,
       streams: 'text/event-stream',
       handle: (request) => open(parts, request),
     });

@@ -45,5 +45,5 @@ export function createFaults(real: SessionClient): Faults {
 /** For tests that must not reach Temporal at all. */
 export function noTemporal(): SessionClient {
   const away = () => Promise.reject(new Error('This test has no Temporal.'));
-  return { start: away, post: away, erase: away, isOpen: away };
+  return { start: away, startAgain: away, post: away, lookUp: away, erase: away, isOpen: away };
 }

@@ -1,6 +1,7 @@
 /**
  * The API as a process of its own, for tests that kill it. Prints its URL. With `PAUSE_AFTER_POST` it stops short right
- * after Temporal has accepted a start or a post, before anything is answered, and prints `paused`.
+ * after Temporal has accepted a start or a post, before anything is answered, and prints `paused`. `SESSION` holds settings
+ * of sessions (JSON) that the real api does not let one change.
  */
 import { randomBytes } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
@@ -11,11 +12,11 @@ import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
-import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
+import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE, type SessionSettings } from '../workflows/contract.ts';
 import { startApi } from './server.ts';
 import { TEST_MODELS } from './testing-models.ts';
 
-const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', BLOBS = '', PORT = '0', PAUSE_AFTER_POST } = process.env;
+const { DATABASE_URL = '', TEMPORAL_ADDRESS = '', BLOBS = '', PORT = '0', PAUSE_AFTER_POST, SESSION } = process.env;
 
 async function pause<T>(work: Promise<T>): Promise<T> {
   const result = await work;
@@ -43,7 +44,7 @@ const server = await startApi(
     settings: {
       allowedOrigins: [],
       allowedHosts: [],
-      session: DEFAULT_SESSION_SETTINGS,
+      session: { ...DEFAULT_SESSION_SETTINGS, ...(JSON.parse(SESSION ?? '{}') as Partial<SessionSettings>) },
       handsQueue: HANDS_QUEUE,
       harness: DEFAULT_HARNESS,
     },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import pino from 'pino';
 import { afterAll, beforeAll, vi } from 'vitest';
+import { createSessionClient } from '../client/temporal-session-client.ts';
 import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { type Database, migrateDatabase, openDatabase } from '../store/database.ts';
@@ -35,6 +36,8 @@ export interface TestApi {
   send(method: string, path: string, body?: unknown, headers?: Record<string, string | null>): Promise<Reply>;
   /** Stops this server and serves the same stores again. */
   restart(): Promise<void>;
+  /** A second api over the same stores, with connections and a memory of its own, as another process has. */
+  another(): Promise<TestApi>;
 }
 
 export interface Reply {
@@ -47,7 +50,7 @@ export interface Reply {
 export interface UseApiOptions {
   /**
    * With Temporal and a brain, without hands. The model answers "Done."; it takes 3 s for what holds the word "slowly",
-   * and calls bash twice when told to "use bash".
+   * calls bash twice when told to "use bash", and `look_up` when told to "look it up".
    */
   temporal?: boolean;
   settings?: Partial<ApiSettings>;
@@ -62,8 +65,7 @@ export function useApi(options: UseApiOptions = {}): () => TestApi {
   vi.setConfig({ testTimeout: 30_000 });
   beforeAll(async () => {
     const below = options.temporal ? await withTemporal(undo) : await withoutTemporal(undo);
-    api = await serveTestApi(below, options);
-    undo.push(() => api?.server.close() ?? Promise.resolve());
+    api = await serveTestApi(below, options, undo);
   }, 300_000);
   afterAll(async () => {
     for (const step of undo.reverse()) await step();
@@ -74,7 +76,21 @@ export function useApi(options: UseApiOptions = {}): () => TestApi {
   };
 }
 
-type Below = Pick<ApiDeps, 'database' | 'blobs' | 'bus' | 'sessionClient'>;
+type Stores = Pick<ApiDeps, 'database' | 'blobs' | 'bus' | 'sessionClient'>;
+/** The stores, and a way to open them once more. */
+type Below = Stores & { again(): Stores };
+
+function openStores(
+  url: string,
+  undo: (() => Promise<unknown>)[],
+  rest: Pick<Stores, 'blobs' | 'sessionClient'>,
+): Stores {
+  const database = openDatabase(url);
+  undo.push(() => database.close());
+  const bus = createPostgresBus(url, database.pool, () => undefined);
+  undo.push(() => bus.close());
+  return { ...rest, database, bus };
+}
 
 async function withTemporal(undo: (() => Promise<unknown>)[]): Promise<Below> {
   const turns = [
@@ -83,13 +99,14 @@ async function withTemporal(undo: (() => Promise<unknown>)[]): Promise<Below> {
       when: 'use bash',
       steps: [{ tools: [{ bash: { command: 'ls' } }, { bash: { command: 'pwd' } }] }, { text: 'Done.' }],
     },
+    { when: 'look it up', steps: [{ tools: [{ look_up: { q: 1 } }] }, { text: 'Thanks.' }] },
   ];
   const stack = await startStack({ script: { rehearsal: 'Routes', turns, fallback: { text: 'Done.' } } });
   undo.push(() => stack.stop());
-  const { database, blobs, databaseUrl, sessions } = stack;
-  const bus = createPostgresBus(databaseUrl, database.pool, () => undefined);
-  undo.push(() => bus.close());
-  return { database, blobs, bus, sessionClient: sessions };
+  const { blobs, databaseUrl } = stack;
+  const again = () =>
+    openStores(databaseUrl, undo, { blobs, sessionClient: createSessionClient(stack.temporalClient) });
+  return { ...again(), again };
 }
 
 async function withoutTemporal(undo: (() => Promise<unknown>)[]): Promise<Below> {
@@ -97,23 +114,25 @@ async function withoutTemporal(undo: (() => Promise<unknown>)[]): Promise<Below>
   undo.push(() => postgres.remove());
   const url = await createDatabase(postgres.url);
   await migrateDatabase(url);
-  const database = openDatabase(url);
-  undo.push(() => database.close());
   const home = await mkdtemp(join(tmpdir(), 'longhand-api-'));
   undo.push(() => rm(home, { recursive: true, force: true }));
-  const bus = createPostgresBus(url, database.pool, () => undefined);
-  undo.push(() => bus.close());
-  return { database, blobs: await openLocalBlobs(home), bus, sessionClient: noTemporal() };
+  const blobs = await openLocalBlobs(home);
+  const again = () => openStores(url, undo, { blobs, sessionClient: noTemporal() });
+  return { ...again(), again };
 }
 
-async function serveTestApi(below: Below, options: UseApiOptions): Promise<TestApi> {
-  const { database } = below;
+async function serveTestApi(
+  { again, ...stores }: Below,
+  options: UseApiOptions,
+  undo: (() => Promise<unknown>)[],
+): Promise<TestApi> {
+  const { database } = stores;
   const now = new Date();
   await ensureApiKey(database.orm, KEY, { id: 'apikey_1', workspaceId: 'wrkspc_1', name: 'test', now });
   await ensureApiKey(database.orm, OTHER_KEY, { id: 'apikey_2', workspaceId: 'wrkspc_2', name: 'other', now });
-  const faults = createFaults(below.sessionClient);
+  const faults = createFaults(stores.sessionClient);
   const deps: ApiDeps = {
-    ...below,
+    ...stores,
     logStore: createLogStore(database.pool),
     sessionClient: faults.client,
     models: TEST_MODELS,
@@ -145,7 +164,9 @@ async function serveTestApi(below: Below, options: UseApiOptions): Promise<TestA
       api.server = await serve();
       api.url = api.server.url;
     },
+    another: () => serveTestApi({ ...again(), again }, options, undo),
   };
+  undo.push(() => api.server.close());
   return api;
 }
 

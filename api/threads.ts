@@ -3,15 +3,34 @@ import type { BetaManagedAgentsSessionThread } from '@anthropic-ai/sdk/resources
 import { z } from '@hono/zod-openapi';
 import type { SessionAgent } from '../events/wire.ts';
 import type { SessionRow } from '../store/sessions.ts';
-import { limit, page, repeated } from './common.ts';
+import { threadAgentObject, time } from './agent-object.ts';
+import { id, limit, page, repeated } from './common.ts';
 import { decodeCursor } from './cursor.ts';
 import { notFound } from './errors.ts';
-import { eventPage, listEvents, listQuery } from './events.ts';
+import { eventPage } from './event-objects.ts';
+import { listEvents, listQuery } from './events.ts';
 import { type Route, route } from './route.ts';
-import { activeTimes } from './session-object.ts';
+import { activeTimes, statusName, usageObject } from './session-object.ts';
 import type { SessionParts } from './session-parts.ts';
 
-const threadObject = z.looseObject({ id: z.string(), type: z.literal('session_thread') }).openapi('SessionThread');
+const seconds = z.number().min(0);
+/** `stats` and `usage` are null until the thread has begun. */
+export const threadObject = z
+  .object({
+    id,
+    type: z.literal('session_thread'),
+    session_id: id,
+    parent_thread_id: z.null(),
+    workflow_run_id: z.null(),
+    agent: threadAgentObject,
+    status: statusName,
+    stats: z.object({ active_seconds: seconds, duration_seconds: seconds, startup_seconds: seconds }).nullable(),
+    usage: usageObject.nullable(),
+    created_at: time,
+    updated_at: time,
+    archived_at: time.nullable(),
+  })
+  .openapi('SessionThread') satisfies z.ZodType<BetaManagedAgentsSessionThread>;
 
 export function threadRoutes(parts: SessionParts): Route[] {
   return [
@@ -22,7 +41,7 @@ export function threadRoutes(parts: SessionParts): Route[] {
       query: z.strictObject({
         limit: limit(1000, 1000),
         page,
-        statuses: repeated(z.enum(['running', 'idle', 'rescheduling', 'terminated'])).optional(),
+        statuses: repeated(statusName).optional(),
       }),
       lists: ['statuses'],
       response: z.object({ data: z.array(threadObject), next_page: z.string().nullable() }),

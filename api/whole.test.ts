@@ -1,6 +1,7 @@
 /** The routes over the real thing: Temporal, the session workflow, the brain, PostgreSQL. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -149,6 +150,35 @@ describe('the api is killed between accept and answer, under an unmodified SDK',
     );
     return { url, paused };
   }
+
+  /** In front of two processes: connections go to the first, and once that is dead to the second. */
+  async function balancer(first: string, second: string): Promise<{ url: string; close(): void }> {
+    const server = createServer((socket) => {
+      const { exitCode, signalCode } = child as ChildProcess;
+      const up = connect(Number(new URL(exitCode === null && signalCode === null ? first : second).port), '127.0.0.1');
+      for (const side of [socket, up])
+        side.on('error', () => undefined).on('close', () => [socket, up].map((s) => s.destroy()));
+      socket.pipe(up).pipe(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    return { url: `http://127.0.0.1:${port}`, close: () => server.close() };
+  }
+
+  test('one message, when the retry reaches another process', async () => {
+    const { id } = await make();
+    const { url, paused } = await start(0, true);
+    const front = await balancer(url, api.url);
+    const work = say(id, 'once', new Anthropic({ baseURL: front.url, apiKey: api.key, maxRetries: 8 }));
+    await paused;
+    child?.kill('SIGKILL');
+    const sent = await work;
+    front.close();
+    await idle(id);
+    const messages = (await sessions().events.list(id, { types: ['user.message'] })).data;
+    expect(messages.map((event) => event.id)).toEqual([sent.data?.[0]?.id]);
+  }, 60_000);
 
   async function killed<T>(act: (client: Anthropic) => Promise<T>): Promise<T> {
     const port = await freePort();

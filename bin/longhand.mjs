@@ -84,18 +84,29 @@ function runWith(node) {
 async function run() {
   let main;
   try {
-    ({ main } = await import('../workers/cli.ts'));
+    // A checkout may hold a `dist` of its last `npm pack` too: the sources are what counts there.
+    ({ main } = await import(isCheckout() ? '../workers/cli.ts' : '../dist/workers/cli.js'));
   } catch (error) {
-    if (error && error.code === 'ERR_MODULE_NOT_FOUND' && !existsSync(packagesFolder())) {
-      fail(`The npm packages are not installed. Run "npm ci" in ${dirname(packagesFolder())} first.`);
+    if (error && error.code === 'ERR_MODULE_NOT_FOUND' && isCheckout() && !existsSync(join(root(), 'node_modules'))) {
+      fail(`The npm packages are not installed. Run "npm ci" in ${root()} first.`);
     }
     fail(`Longhand cannot start: ${error instanceof Error ? error.message : error}`);
   }
   process.exit(await main(process.argv.slice(2)));
 }
 
-function packagesFolder() {
-  return fileURLToPath(new URL('../node_modules', import.meta.url));
+/** The installed package holds JavaScript only. */
+function isCheckout() {
+  return existsSync(join(root(), 'workers/cli.ts'));
+}
+
+function root() {
+  return fileURLToPath(new URL('..', import.meta.url));
+}
+
+/** The command that brings Node 24 along. */
+function installation() {
+  return isCheckout() ? `"npm ci" in ${root()}` : '"npm install longhand"';
 }
 
 const problem = unsupported();
@@ -111,7 +122,7 @@ if (problem) {
   } else {
     fail(
       `Longhand needs Node ${NODE_MAJOR}, and this is ${process.version}.\n` +
-        `Run "npm ci" in ${dirname(packagesFolder())} (without --omit=optional), which brings Node ${NODE_MAJOR} along, or install Node ${NODE_MAJOR}.`,
+        `Run ${installation()} (without --omit=optional), which brings Node ${NODE_MAJOR} along, or install Node ${NODE_MAJOR}.`,
     );
   }
 }

@@ -18,6 +18,14 @@ export interface BlobPart {
   json?: true;
 }
 
+/** The bytes of a file that an event's block names, as they were when the event was sent. */
+export interface FileBytes {
+  /** Their blob in the session's part of the store. */
+  sha256: string;
+  bytes: number;
+  mime: string;
+}
+
 /** What the model provider needs back and clients must not see. */
 export interface PrivatePart {
   /** The provider's own content block (thinking with its signature, redacted thinking). */
@@ -26,8 +34,30 @@ export interface PrivatePart {
   provider_tool_use_id?: string;
   /** A summary that replaces everything before it in the model's context (`agent.thread_context_compacted`). */
   summary?: string;
-  /** Set on a `session.updated`: what the session's row must say from now on. */
-  row?: { title?: string | null; metadata?: Record<string, string>; agent_rev?: number };
+  /** The files that an inbound event's blocks name, by file id. */
+  files?: Record<string, FileBytes>;
+  /** What the session's row, or one of its outcomes, must say from now on. */
+  row?: {
+    title?: string | null;
+    metadata?: Record<string, string>;
+    agent_rev?: number;
+    /** Outcomes that changed with this entry, in order. */
+    outcomes?: OutcomePatch[];
+  };
+  /** Of an evaluation's end: the files that were judged, by their checkpoint's SHA-256. */
+  judged?: string;
+}
+
+/** Where an outcome stands. Its words are in the log, at these seqs. */
+export interface OutcomePatch {
+  outcome_id: string;
+  define_seq: number;
+  result: string;
+  iteration: number;
+  /** seq of the newest `span.outcome_evaluation_end`, else null. */
+  explained_seq: number | null;
+  /** RFC 3339, null until it has ended. */
+  completed_at: string | null;
 }
 
 /** An event's first appearance in the log. */

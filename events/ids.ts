@@ -4,6 +4,9 @@
  */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz';
 
+/** The workspace that exists from the start. */
+export const DEFAULT_WORKSPACE = 'wrkspc_default';
+
 /**
  * Makes an object id such as `agent_01K9…`: 9 characters of time (ms), then 15 of randomness (86 bits).
  * @param random - returns a float in [0, 1); pass a cryptographic source outside tests.
@@ -33,12 +36,22 @@ export function eventIdAt(threadId: string, seq: number): string {
   return `sevt_${idBody(threadId)}e${seq.toString(36)}`;
 }
 
+/** The id of the outcome whose definition stands at `seq` of a thread. */
+export function outcomeIdAt(threadId: string, seq: number): string {
+  return `outc_${idBody(threadId)}e${seq.toString(36)}`;
+}
+
 /**
  * The id of an event that a model reply brings. `attempt` keeps a second attempt's events apart from previews that a
  * dead first attempt has already shown.
  */
 export function replyEventId(threadId: string, request: number, attempt: number, block: number): string {
   return `sevt_${idBody(threadId)}r${request.toString(36)}a${attempt.toString(36)}b${block.toString(36)}`;
+}
+
+/** Temporal's workflow id of one evaluation of an outcome, by the id of its start. */
+export function gradingWorkflowId(sessionId: string, evaluation: string): string {
+  return `grading/${sessionId}/${evaluation}`;
 }
 
 /** Temporal's workflow id of a session. */

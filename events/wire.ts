@@ -12,7 +12,7 @@ import type {
   BetaManagedAgentsStartEvent,
   BetaManagedAgentsUserMessageEvent,
 } from '@anthropic-ai/sdk/resources/beta/sessions';
-import type { BetaManagedAgentsSession } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
+import type { BetaManagedAgentsSession, SessionCreateParams } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 
 /** An event as a client reads it from a list or a stream. */
 export type SessionEvent = BetaManagedAgentsSessionEvent;
@@ -40,3 +40,5 @@ export type Session = BetaManagedAgentsSession;
 export type SessionAgent = Session['agent'];
 /** idle, running, rescheduling or terminated. */
 export type SessionStatus = Session['status'];
+/** The body of `POST /v1/sessions`. */
+export type CreateParams = Omit<SessionCreateParams, 'betas' | 'workspace_id'>;

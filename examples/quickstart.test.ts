@@ -7,6 +7,9 @@ import { startTestApi, type TestApi } from '../test/support/api.ts';
 import { pythonWithSdk } from '../test/support/python.ts';
 import { type Stack, startStack } from '../test/support/stack.ts';
 
+const REPORT =
+  "cd /mnt/session/uploads/data && awk -F, 'NR > 1 { sum += $2 } END { print sum }' sales.csv | tee /mnt/session/outputs/report.txt";
+
 let stack: Stack;
 let api: TestApi;
 beforeAll(async () => {
@@ -15,6 +18,13 @@ beforeAll(async () => {
     script: {
       rehearsal: 'Quickstart',
       turns: [
+        {
+          when: 'Add up the sales',
+          steps: [
+            { tools: [{ bash: REPORT }] },
+            { text: 'The sales are {{result.text | trim}} in all; the report is written.' },
+          ],
+        },
         { when: 'count', steps: [{ tools: [{ bash: 'echo 42' }] }, { text: 'There are {{result.text | trim}}.' }] },
       ],
     },
@@ -38,6 +48,12 @@ const EXPECTED = '[bash] {"command":"echo 42"}\nThere are 42.\n';
 
 test('the TypeScript quickstart runs with nothing but base URL and key', async () => {
   expect(await run(process.execPath, path('typescript/quickstart.ts'), 'count them')).toBe(EXPECTED);
+}, 90_000);
+
+test('a file goes in at a relative path, and what was made of it comes out', async () => {
+  expect(await run(process.execPath, path('typescript/files.ts'))).toBe(
+    'mounted at /mnt/session/uploads/data/sales.csv\nThe sales are 400 in all; the report is written.\nreport.txt: 400\n',
+  );
 }, 90_000);
 
 test('the Python quickstart does the same', async () => {

@@ -3,8 +3,10 @@
  * it needs only what is new. Pure: large parts have been fetched before.
  */
 import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
-import { type EventEntry, isEventEntry, type LogEntry } from '../events/entry.ts';
+import { type EventEntry, type FileBytes, isEventEntry, type LogEntry } from '../events/entry.ts';
+import type { EventOf } from '../events/wire.ts';
 import { shortBlock } from './fit.ts';
+import { type Goal, goalMessage, verdictMessage } from './outcome-prompt.ts';
 import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
 
 const BLANK = '(blank message)';
@@ -23,14 +25,26 @@ export interface Conversation {
   waiting: Map<number, EventEntry>;
   /** The provider's tool use ids, by our event ids. */
   toolIds: Map<string, string>;
+  /** The bytes behind blocks that name a file, by file id; `withFileBytes` puts them in. */
+  files: Map<string, FileBytes>;
   /** A turn is open, so an interrupt has something to interrupt. */
   working: boolean;
   /** The newest thing is a summary: the model has said nothing since. */
   summarised: boolean;
+  /** The open outcome; it is said when the next model request opens. */
+  goal?: Goal;
 }
 
 export function emptyConversation(): Conversation {
-  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), working: false, summarised: false };
+  return {
+    next: 0,
+    messages: [],
+    waiting: new Map(),
+    toolIds: new Map(),
+    files: new Map(),
+    working: false,
+    summarised: false,
+  };
 }
 
 /** Takes the entry with seq `conversation.next`. */
@@ -51,11 +65,19 @@ export function take(conversation: Conversation, entry: LogEntry): void {
 }
 
 function takeEvent(conversation: Conversation, { event, private: hidden }: EventEntry): void {
+  for (const [id, bytes] of Object.entries(hidden?.files ?? {})) conversation.files.set(id, bytes);
   switch (event.type) {
     case 'user.message':
       return say(conversation, 'user', ...(event.content as ContentBlockParam[]));
     case 'system.message':
       return say(conversation, 'system', ...(event.content as ContentBlockParam[]));
+    case 'user.define_outcome':
+      conversation.goal = { text: goalMessage(event), said: false };
+      return;
+    case 'span.model_request_start':
+      return sayGoal(conversation);
+    case 'span.outcome_evaluation_end':
+      return takeVerdict(conversation, event);
     case 'user.interrupt':
       if (conversation.working) say(conversation, 'user', { type: 'text', text: INTERRUPTED_NOTE });
       return;
@@ -83,6 +105,20 @@ function takeEvent(conversation: Conversation, { event, private: hidden }: Event
       conversation.working = event.stop_reason.type === 'requires_action';
       return;
   }
+}
+
+/** Not where it stands in the log: a reply that was under way then comes before it. */
+function sayGoal(conversation: Conversation): void {
+  const { goal } = conversation;
+  if (!goal || goal.said) return;
+  goal.said = true;
+  say(conversation, 'user', { type: 'text', text: goal.text });
+}
+
+function takeVerdict(conversation: Conversation, event: EventOf<'span.outcome_evaluation_end'>): void {
+  const text = verdictMessage(event);
+  if (event.result !== 'needs_revision') conversation.goal = undefined;
+  if (text !== undefined) say(conversation, 'user', { type: 'text', text });
 }
 
 /** Providers refuse texts of white space; a message of nothing else still says that someone spoke. */
@@ -123,11 +159,14 @@ function isBlank(block: unknown): boolean {
  * words did not fit even beside an earlier summary, they are shortened now: else no request would ever fit again.
  */
 function compact(conversation: Conversation, summary: string): void {
-  const { messages } = conversation;
+  const { messages, goal } = conversation;
   const unanswered = messages.slice(messages.findLastIndex((message) => message.role === 'assistant') + 1);
+  const isGoal = (block: ContentBlockParam) => block.type === 'text' && block.text === goal?.text;
+  const repeat = goal?.said && !unanswered.some((message) => message.content.some(isGoal));
   conversation.messages = [];
   conversation.toolIds.clear();
   say(conversation, 'user', { type: 'text', text: summaryMessage(summary) });
+  if (repeat) say(conversation, 'user', { type: 'text', text: goal.text });
   unanswered.forEach(({ role, content }, index) => {
     const said = content.filter((block) => block.type !== 'tool_result');
     const kept = conversation.summarised ? said.slice(index === 0 ? 1 : 0).map(shortBlock) : said;

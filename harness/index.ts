@@ -2,10 +2,11 @@
  * The harness: how a log becomes a model request and a reply becomes events. Pure and versioned: a session keeps the
  * one it was started with, because models improve and a harness's assumptions expire.
  */
-import type { MessageCreateParamsStreaming } from '@anthropic-ai/sdk/resources/messages';
+import type { Message, MessageCreateParamsStreaming } from '@anthropic-ai/sdk/resources/messages';
 import type { LogEntry } from '../events/entry.ts';
 import type { SampleResult } from '../workflows/contract.ts';
 import { type Conversation, emptyConversation, take } from './conversation.ts';
+import { type GraderReply, type GraderRequest, type GradingTask, graderRequest, readGraderReply } from './grader.ts';
 import { compactionEvents, type ReplyInput, replyEvents } from './reply.ts';
 import { buildRequest, type RequestInput } from './request.ts';
 
@@ -19,6 +20,10 @@ export interface Harness {
   reply(input: ReplyInput): Reply;
   /** The events of a summary; undefined when the model gave none. */
   summary(input: ReplyInput): Reply | undefined;
+  /** The request to an outcome's grader. */
+  graderRequest(input: GraderRequest): MessageCreateParamsStreaming;
+  /** What a grader's reply comes to. */
+  graderReply(message: Message, task: GradingTask, last: boolean): GraderReply;
 }
 
 const HARNESSES: Record<string, Harness> = {
@@ -28,6 +33,8 @@ const HARNESSES: Record<string, Harness> = {
     request: buildRequest,
     reply: replyEvents,
     summary: compactionEvents,
+    graderRequest,
+    graderReply: readGraderReply,
   },
 };
 

@@ -6,13 +6,34 @@ import { hasHands } from './tools.ts';
 
 const SANDBOX = `You work in a Linux sandbox of your own.
 - /workspace is the working directory; your home is /home/agent. Both last for the whole session.
+- Files that the user gave you are under /mnt/session/uploads; you cannot change them there.
 - Put what you make for the user under /mnt/session/outputs.
 - The sandbox has no network.`;
 
+/** What the model is told of a skill before it reads it. */
+export interface SkillSummary {
+  name: string;
+  description: string;
+}
+
+const SKILLS = `You have skills: folders with instructions and files for particular kinds of work. When a task fits one, read its SKILL.md first and follow it; it names whatever else in its folder is worth reading. You cannot change them.`;
+
 /** The system prompt: the operator's words first, then what holds in every session. */
-export function systemPrompt(agent: SessionAgent, policies: Record<string, ToolPolicy>): string {
-  const parts = [agent.system ?? '', hasHands(policies) ? SANDBOX : ''].filter((part) => part !== '');
-  return parts.join('\n\n');
+export function systemPrompt(
+  agent: SessionAgent,
+  policies: Record<string, ToolPolicy>,
+  skills: SkillSummary[] = [],
+): string {
+  const hands = hasHands(policies);
+  const parts = [agent.system ?? '', hands ? SANDBOX : '', hands && skills.length > 0 ? skillsPart(skills) : ''];
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function skillsPart(skills: SkillSummary[]): string {
+  const lines = skills.map(
+    ({ name, description }) => `- ${name} (/workspace/skills/${name}/SKILL.md): ${description.replaceAll(/\s+/g, ' ')}`,
+  );
+  return [SKILLS, ...lines].join('\n');
 }
 
 /** What the model sees where the user stopped it. */

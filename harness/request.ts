@@ -5,7 +5,7 @@ import type { Compact, ToolPolicy } from '../workflows/contract.ts';
 import { type Conversation, providerMessages } from './conversation.ts';
 import { fitMessages } from './fit.ts';
 import type { ModelSpec } from './model-spec.ts';
-import { COMPACT_REQUEST, systemPrompt } from './prompt.ts';
+import { COMPACT_REQUEST, type SkillSummary, systemPrompt } from './prompt.ts';
 import { toolDefinitions } from './tools.ts';
 
 const CACHE = { type: 'ephemeral' } as const;
@@ -19,6 +19,8 @@ export interface RequestInput {
   policies: Record<string, ToolPolicy>;
   model: ModelSpec;
   conversation: Conversation;
+  /** The session's skills. */
+  skills?: SkillSummary[];
   /** Ask for a summary instead of an answer. */
   compact?: Compact;
 }
@@ -26,7 +28,7 @@ export interface RequestInput {
 /** @returns the body of `POST /v1/messages`; four cache breakpoints at most: tools, system, the last two user turns. */
 export function buildRequest(input: RequestInput): MessageCreateParamsStreaming {
   const { agent, policies, model, conversation } = input;
-  const system = systemPrompt(agent, policies);
+  const system = systemPrompt(agent, policies, input.skills);
   const tools = toolDefinitions(agent, policies);
   const messages = providerMessages(conversation);
   const effort = agent.model.effort?.type;

@@ -81,6 +81,11 @@ const BUILTIN: readonly Tool[] = [
   },
 ];
 
+/** Built-in tools by name, in a fixed order. */
+export function builtinTools(names: readonly string[]): Tool[] {
+  return BUILTIN.filter((tool) => names.includes(tool.name));
+}
+
 /** @returns tools in a fixed order, so that the prompt's cached prefix does not move. */
 export function toolDefinitions(agent: SessionAgent, policies: Record<string, ToolPolicy>): Tool[] {
   const builtin = BUILTIN.filter((tool) => policies[tool.name]?.kind === 'builtin' && policies[tool.name]?.enabled);

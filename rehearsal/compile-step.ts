@@ -72,7 +72,7 @@ function compileInput(value: unknown, path: string, report: Compiler): InputTemp
 export function compileCondition(when: WhenFile, bare: 'user' | 'result', path: string, report: Compiler): Condition {
   const members = typeof when === 'string' ? { [bare]: when } : when;
   const condition: Condition = {};
-  for (const key of ['user', 'result', 'system'] as const) {
+  for (const key of ['user', 'result', 'system', 'document'] as const) {
     const source = members[key];
     if (source !== undefined) condition[key] = safePattern(source, path, report);
   }

@@ -75,6 +75,16 @@ export function textOf(content: string | readonly { type: string }[] | undefined
   return content.flatMap((block) => ('text' in block && typeof block.text === 'string' ? [block.text] : [])).join('\n');
 }
 
+/** Titles and texts of the plain-text documents that the user has given. */
+export function documentsOf({ turns }: Conversation): string {
+  return turns
+    .flatMap((turn) => turn.blocks)
+    .flatMap((block) =>
+      block.type === 'document' && block.source.type === 'text' ? [block.title ?? '', block.source.data] : [],
+    )
+    .join('\n');
+}
+
 /** The results that the latest reply's calls came to; none before the first. */
 export function latestResults(turn: UserTurn): ToolResultBlockParam[] {
   return turn.replies.at(-1)?.results ?? [];

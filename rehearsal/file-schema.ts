@@ -9,6 +9,7 @@ const condition = z.strictObject({
   result: z.string().min(1).optional(),
   error: z.boolean().optional(),
   system: z.string().min(1).optional(),
+  document: z.string().min(1).optional(),
 });
 const when = z.union([z.string().min(1), condition]);
 

@@ -11,7 +11,7 @@ import { MAX_OUTPUT_TOKENS } from './models.ts';
 import { locate } from './position.ts';
 import { type Answer, speak, stepAt } from './reply.ts';
 import type { Fault, Pace, Script } from './script.ts';
-import type { Stage } from './stage.ts';
+import type { RequestRecord, Stage } from './stage.ts';
 import { type Beat, beats } from './stream.ts';
 import { inputTokens } from './tokens.ts';
 
@@ -22,6 +22,7 @@ export async function play(
   request: MessageCreateParamsBase,
   response: ServerResponse,
   requestId: string,
+  record: Pick<RequestRecord, 'wordsAt' | 'endedAt'>,
 ): Promise<void> {
   if (request.max_tokens > MAX_OUTPUT_TOKENS)
     throw invalid(
@@ -52,7 +53,7 @@ export async function play(
     const message = toMessage(answer, request, stage);
     if (pace.firstTokenMs > 0) await pause(pace.firstTokenMs);
     if (request.stream)
-      await stream({ response, requestId, pause, send }, beats(message, answer, pace), pace.chunkMs, fault);
+      await stream({ response, requestId, pause, send, record }, beats(message, answer, pace), pace.chunkMs, fault);
     else {
       if (fault?.afterChunks !== undefined) await failAtOnce(fault, response, pause);
       if (!response.destroyed) sendJson(response, 200, message);
@@ -85,10 +86,12 @@ interface Listener {
   pause: PauseFor;
   /** Writes, and waits while the client reads more slowly. */
   send(text: string): Promise<void>;
+  /** Notes when what went out. */
+  record: Pick<RequestRecord, 'wordsAt' | 'endedAt'>;
 }
 
 async function stream(to: Listener, script: Iterable<Beat>, chunkMs: number, fault: Fault | undefined): Promise<void> {
-  const { response, send, pause } = to;
+  const { response, send, pause, record } = to;
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' });
   response.flushHeaders();
   let chunks = 0;
@@ -99,7 +102,10 @@ async function stream(to: Listener, script: Iterable<Beat>, chunkMs: number, fau
       waiting = '';
       if (await failMidway(fault, to)) return;
     }
-    if (paced) chunks++;
+    if (paced) {
+      chunks++;
+      record.wordsAt ??= Date.now();
+    }
     waiting += `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
     if (waiting.length < 16_384 && !(paced && chunkMs > 0)) continue;
     await send(waiting);
@@ -107,6 +113,7 @@ async function stream(to: Listener, script: Iterable<Beat>, chunkMs: number, fau
     if (paced && chunkMs > 0) await pause(chunkMs);
   }
   response.end(waiting);
+  record.endedAt = Date.now();
 }
 
 /** True when the answer is over. A stall alone lets it go on. */

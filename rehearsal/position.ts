@@ -3,7 +3,7 @@
  * that the conversation holds, so a condition is judged on the same results as when it was first met.
  */
 import type { Bookmark } from './bookmark.ts';
-import { type Conversation, latestResults, type Reply, textOf, type UserTurn } from './conversation.ts';
+import { type Conversation, documentsOf, latestResults, type Reply, textOf, type UserTurn } from './conversation.ts';
 import type { Block, Condition, Line, Script } from './script.ts';
 
 export interface Position {
@@ -151,6 +151,7 @@ function findByCondition(script: Script, turn: UserTurn, conversation: Conversat
 export function holds(condition: Condition, turn: UserTurn, conversation: Conversation): boolean {
   const results = latestResults(turn);
   if (condition.user && !condition.user.test(textOf(turn.blocks))) return false;
+  if (condition.document && !condition.document.test(documentsOf(conversation))) return false;
   if (condition.system && !condition.system.test(conversation.system)) return false;
   if (condition.error !== undefined && results.some((result) => result.is_error === true) !== condition.error)
     return false;

@@ -50,6 +50,8 @@ export interface Condition {
   /** Whether one of the latest results is an error. */
   error?: boolean;
   system?: Pattern;
+  /** Titles and texts of all plain-text documents that the user has given. */
+  document?: Pattern;
 }
 
 export interface Step {

@@ -10,7 +10,7 @@ import { ApiError, errorBody } from './errors.ts';
 import { sendJson } from './json.ts';
 import { describe, listModels, scriptFor } from './models.ts';
 import { play } from './play.ts';
-import type { Stage } from './stage.ts';
+import type { RequestRecord, Stage } from './stage.ts';
 import { inputTokens } from './tokens.ts';
 
 const MAX_BODY = 32 * 1024 * 1024;
@@ -47,10 +47,11 @@ async function route(
     const counts = endpoint.endsWith('count_tokens');
     const body = parseJson(await readBody(request));
     const asked = body as MessageCreateParamsBase;
-    stage.record({ endpoint, body: asked, headers: harmlessHeaders(request), at: Date.now() });
+    const record: RequestRecord = { endpoint, body: asked, headers: harmlessHeaders(request), at: Date.now() };
+    stage.record(record);
     checkRequest(body, counts);
     if (counts) sendJson(response, 200, { input_tokens: inputTokens(asked) });
-    else await play(stage, scriptFor(stage.scripts, asked.model), asked, response, requestId);
+    else await play(stage, scriptFor(stage.scripts, asked.model), asked, response, requestId, record);
     return;
   }
   const [, model] = /^GET \/v1\/models\/([^/]+)$/.exec(endpoint) ?? [];

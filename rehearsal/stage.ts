@@ -13,6 +13,10 @@ export interface RequestRecord {
   headers: Record<string, string>;
   /** When it had arrived, ms since the epoch. */
   at: number;
+  /** When the first words of a streamed answer went out, ms since the epoch. */
+  wordsAt?: number;
+  /** When a streamed answer had gone out whole, ms since the epoch. */
+  endedAt?: number;
 }
 
 export interface Stage {

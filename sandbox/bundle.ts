@@ -1,14 +1,15 @@
 /** The tool server as one file, made by esbuild and kept by content in a cache folder. */
 import { createHash } from 'node:crypto';
 import { access, chmod, mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** Bundles `server/main.ts` (about 0.1 s) and returns the file's path, readable by every uid. */
 export async function bundleToolServer(cacheDir: string): Promise<string> {
   const result = await build({
-    entryPoints: [fileURLToPath(new URL('./server/main.ts', import.meta.url))],
+    // `.ts` in a checkout, `.js` in the installed package.
+    entryPoints: [fileURLToPath(new URL(`./server/main${extname(import.meta.url)}`, import.meta.url))],
     bundle: true,
     platform: 'node',
     format: 'esm',

@@ -194,6 +194,20 @@ export function handsContract(openSubject: () => Promise<ContractSubject>): void
       expect(await second).toBe('ok');
     });
 
+    test('goes on when the agent has ended every other shell, also one that waits for its command', async () => {
+      await run('true');
+      await sleep(500);
+      const others = 'for p in $(pgrep bash); do [ $p = $$ ] || kill -9 $p; done; echo ended';
+      expect(await run(others, { thread: 'killer' })).toBe('ended');
+      expect(await run('echo fine', { thread: 'killer' })).toBe('fine');
+    });
+
+    test('counts $SECONDS from the start of the command, however long its shell has waited', async () => {
+      await run('true');
+      await sleep(1_500);
+      expect(await run('echo $SECONDS')).toBe('0');
+    });
+
     test('restarts its shell on request', async () => {
       await run('export A=1; cd /tmp', { thread: 'restart' });
       const restart = toolCall({ thread: 'restart', input: { restart: true } });

@@ -8,12 +8,28 @@ import type { ResultBlock } from '../events/wire.ts';
 /** What a sandbox is made for. Plain data: it travels through Temporal. */
 export interface SandboxSpec {
   sessionId: string;
+  /**
+   * Names a sandbox of the session other than its agent's: a copy for someone else, such as a grader, which the agent's
+   * cannot reach. It has generations of its own.
+   */
+  copy?: string;
   /** Counts up each time a session's sandbox is made anew; every call names it. */
   generation: number;
   /** Blob key of a checkpoint to restore before the first call. */
   restore?: Checkpoint;
   /** Overrides of the provider's defaults; absent members keep them. */
   limits?: Partial<SandboxLimits>;
+  /** It gets a folder for skills, /workspace/skills, that its agent cannot write to. */
+  skills?: true;
+}
+
+/** A file that is put into a sandbox from outside, and that its agent can read and not change. */
+export interface InputFile {
+  /** Absolute, under /mnt/session/uploads or /workspace/skills. */
+  path: string;
+  sha256: string;
+  bytes: number;
+  executable?: true;
 }
 
 export interface SandboxLimits {
@@ -31,11 +47,15 @@ export interface SandboxLimits {
 /** A live sandbox, as plain data. */
 export interface SandboxRef {
   sessionId: string;
+  /** As in {@link SandboxSpec}. */
+  copy?: string;
   generation: number;
   /** The provider's name for it, e.g. the container id. */
   id: string;
   /** Provider that made it (`gvisor`, …). */
   provider: string;
+  /** Task queue of the workers that can reach it, where not every hands worker can (another machine's cannot). */
+  queue?: string;
 }
 
 /** One tool call. */
@@ -86,6 +106,13 @@ export interface FileStat {
   modifiedAt: string;
 }
 
+export interface OutputListing {
+  /** By path, which is relative to the folder. `sha256` is absent for a file that is too large to be hashed. */
+  files: { path: string; bytes: number; sha256?: string }[];
+  /** What was passed over, and why. */
+  problems: string[];
+}
+
 /** Where checkpoints go; the blob store's session prefix, without the rest of the store. */
 export interface CheckpointStore {
   put(sessionId: string, body: Readable): Promise<{ key: string; sha256: string; bytes: number }>;
@@ -97,13 +124,18 @@ export class SandboxGoneError extends Error {
   override name = 'SandboxGoneError';
 }
 
+/** Thrown when files do not fit into a sandbox, or cannot be where they should. Terminal, as long as they are the same. */
+export class SandboxFullError extends Error {
+  override name = 'SandboxFullError';
+}
+
 export interface Hands {
   readonly provider: string;
   /** Throws with cause and fix when isolation cannot be had here. There is no unsandboxed mode. */
   probe(): Promise<void>;
   /**
    * Makes the sandbox of this generation, or returns the one that is already there: safe to repeat.
-   * Sandboxes of the same session with a lower generation are destroyed.
+   * Sandboxes of the same session, and the same `copy`, with a lower generation are destroyed.
    */
   provision(spec: SandboxSpec, signal: AbortSignal): Promise<SandboxRef>;
   /**
@@ -115,6 +147,13 @@ export interface Hands {
   stopCalls(ref: SandboxRef, thread: string, ids?: string[]): Promise<void>;
   /** Stores the files; undefined when nothing has changed since `since` (the last checkpoint's sha256). */
   checkpoint(ref: SandboxRef, since?: string): Promise<Checkpoint | undefined>;
+  /**
+   * Makes the read-only files of a sandbox be exactly `files`: what is missing is brought in, what is not listed goes.
+   * Safe to repeat. @param open - gives the bytes of one. @throws SandboxFullError when they do not fit.
+   */
+  placeInputs(ref: SandboxRef, files: InputFile[], open: (file: InputFile) => Promise<Readable>): Promise<void>;
+  /** The regular files under /mnt/session/outputs, at most `files` of them, with their hashes up to `fileBytes`. */
+  listOutputs(ref: SandboxRef, limits: { fileBytes: number; files: number }): Promise<OutputListing>;
   /** Destroys the sandbox and its host files. Safe to repeat. */
   release(ref: SandboxRef): Promise<void>;
   listFiles(ref: SandboxRef, path: string): Promise<FileStat[]>;

@@ -5,7 +5,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { FileStat, ToolCall } from './hands.ts';
+import type { FileStat, InputFile, OutputListing, ToolCall } from './hands.ts';
 import {
   type CallRequest,
   type CallState,
@@ -13,6 +13,7 @@ import {
   type FileListing,
   GENERATION_HEADER,
   type Health,
+  type InputListing,
   SHA256_HEADER,
   type StopRequest,
 } from './server/protocol.ts';
@@ -50,6 +51,11 @@ export interface ToolClient {
   unpack(body: Readable): Promise<void>;
   listFiles(path: string): Promise<FileStat[]>;
   readFile(path: string): Promise<Readable>;
+  /** The read-only files that are in place. */
+  inputs(): Promise<InputFile[]>;
+  outputs(limits: { fileBytes: number; files: number }): Promise<OutputListing>;
+  placeInput(file: InputFile, body: Readable): Promise<void>;
+  removeInput(path: string): Promise<void>;
 }
 
 interface Answer {
@@ -100,6 +106,23 @@ export function createToolClient(generation: number, connection: () => Promise<C
       const target = `/file?path=${encodeURIComponent(path)}`;
       const { stream, headers } = await ask(await connection(), generation, { method: 'GET', path: target });
       return whole(stream, headers);
+    },
+    inputs: async () => ((await json('GET', '/inputs')) as InputListing).files,
+    async outputs({ fileBytes, files }) {
+      return (await json('GET', `/outputs?fileBytes=${fileBytes}&files=${files}`)) as OutputListing;
+    },
+    async placeInput({ path, sha256, bytes, executable }, body) {
+      const search = new URLSearchParams({
+        path,
+        sha256,
+        bytes: String(bytes),
+        ...(executable ? { executable: '' } : {}),
+      });
+      const { stream } = await ask(await connection(), generation, { method: 'PUT', path: `/inputs?${search}`, body });
+      await textOf(stream);
+    },
+    async removeInput(path) {
+      await json('DELETE', `/inputs?${new URLSearchParams({ path })}`);
     },
   };
 }

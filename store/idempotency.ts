@@ -7,15 +7,18 @@
  * - whose answer has not gone out in full (a client that has its answer does not retry),
  * - which no attempt of the same or a higher number has taken (two equal requests that both failed, and both retry,
  *   find a row each: their bodies are the same, so it does not matter which),
- * - and which no connection of this process is still waiting on.
+ * - and which nobody is still waiting on: no connection of this process, and none of another that lives (`holder`).
  * A retry that finds none is a first attempt: the earlier one never arrived.
  */
-import { and, desc, eq, gt, isNull, lt, notInArray, sql } from 'drizzle-orm';
+import { and, desc, eq, gt, isNull, like, lt, notInArray, or, sql } from 'drizzle-orm';
 import type { Queries } from './database.ts';
+import { isAbsent } from './presence.ts';
 import { idempotency } from './schema.ts';
 
 /** How long a first outcome is kept, ms. */
 export const KEPT_MS = 600_000;
+/** Begins the keys of requests that came without an `Idempotency-Key`. */
+const ONCE = 'once:';
 
 export interface Attempt {
   workspaceId: string;
@@ -29,6 +32,8 @@ export interface Attempt {
   requestId: string;
   /** Requests that live connections of this process wait on. */
   busy: string[];
+  /** This process's presence, or null while it has none. */
+  holder: number | null;
   now: Date;
 }
 
@@ -44,8 +49,16 @@ export async function claim(db: Queries, attempt: Attempt): Promise<Claim> {
   const { workspaceId, fingerprint, requestId, now } = attempt;
   const earlier = attempt.key === undefined && attempt.number > 0 ? await takeEarlier(db, attempt) : undefined;
   if (earlier) return earlier;
-  const key = attempt.key === undefined ? `once:${requestId}` : `key:${attempt.key}`;
-  const row = { workspaceId, key, fingerprint, requestId, attempt: attempt.number, createdAt: now };
+  const key = attempt.key === undefined ? `${ONCE}${requestId}` : `key:${attempt.key}`;
+  const row = {
+    workspaceId,
+    key,
+    fingerprint,
+    requestId,
+    holder: attempt.holder,
+    attempt: attempt.number,
+    createdAt: now,
+  };
   const inserted = await db.insert(idempotency).values(row).onConflictDoNothing().returning();
   if (inserted.length > 0) return { kind: 'act', requestId, since: now };
   return await joinKey(db, attempt, key);
@@ -60,10 +73,16 @@ async function takeEarlier(db: Queries, attempt: Attempt): Promise<Claim | undef
       and(
         eq(idempotency.workspaceId, attempt.workspaceId),
         eq(idempotency.fingerprint, attempt.fingerprint),
+        like(idempotency.key, `${ONCE}%`),
         gt(idempotency.createdAt, new Date(attempt.now.getTime() - KEPT_MS)),
         isNull(idempotency.deliveredAt),
         lt(idempotency.attempt, attempt.number),
         attempt.busy.length > 0 ? notInArray(idempotency.requestId, attempt.busy) : undefined,
+        or(
+          isNull(idempotency.holder),
+          attempt.holder === null ? undefined : eq(idempotency.holder, attempt.holder),
+          isAbsent(idempotency.holder),
+        ),
       ),
     )
     .orderBy(desc(idempotency.createdAt))
@@ -71,14 +90,14 @@ async function takeEarlier(db: Queries, attempt: Attempt): Promise<Claim | undef
     .for('update');
   const [row] = await db
     .update(idempotency)
-    .set({ attempt: attempt.number })
+    .set({ attempt: attempt.number, holder: attempt.holder })
     .where(sql`${idempotency.requestId} = (${newest})`)
     .returning();
   return row && toClaim(row);
 }
 
 async function joinKey(db: Queries, attempt: Attempt, key: string): Promise<Claim> {
-  const { workspaceId, fingerprint, requestId, now } = attempt;
+  const { workspaceId, fingerprint, requestId, holder, now } = attempt;
   const where = and(eq(idempotency.workspaceId, workspaceId), eq(idempotency.key, key));
   const [row] = await db.select().from(idempotency).where(where);
   if (row && row.createdAt.getTime() > now.getTime() - KEPT_MS) {
@@ -88,7 +107,7 @@ async function joinKey(db: Queries, attempt: Attempt, key: string): Promise<Clai
   await db.delete(idempotency).where(and(where, lt(idempotency.createdAt, new Date(now.getTime() - KEPT_MS + 1))));
   await db
     .insert(idempotency)
-    .values({ workspaceId, key, fingerprint, requestId, attempt: attempt.number, createdAt: now })
+    .values({ workspaceId, key, fingerprint, requestId, holder, attempt: attempt.number, createdAt: now })
     .onConflictDoNothing();
   const [fresh] = await db.select().from(idempotency).where(where);
   if (!fresh?.fingerprint.equals(fingerprint)) return { kind: 'mismatch' };
@@ -122,6 +141,15 @@ export async function recordOutcome(db: Queries, requestId: string, status: numb
 /** The answer has gone out in full. */
 export async function recordDelivery(db: Queries, requestId: string, now: Date): Promise<void> {
   await db.update(idempotency).set({ deliveredAt: now }).where(eq(idempotency.requestId, requestId));
+}
+
+/** Nobody waits for the answer any more, or it was "try again": a retry that reaches any api may take the request. */
+export async function releaseRequest(db: Queries, requestId: string, holder: number | null): Promise<void> {
+  if (holder === null) return;
+  await db
+    .update(idempotency)
+    .set({ holder: null })
+    .where(and(eq(idempotency.requestId, requestId), eq(idempotency.holder, holder)));
 }
 
 /** Nothing has been done: the request was refused. */

@@ -4,8 +4,7 @@ import { asc, eq } from 'drizzle-orm';
 import type { Queries } from './database.ts';
 import { apiKeys, workspaces } from './schema.ts';
 
-/** The workspace that exists from the start. */
-export const DEFAULT_WORKSPACE = 'wrkspc_default';
+export { DEFAULT_WORKSPACE } from '../events/ids.ts';
 
 export interface ApiKey {
   id: string;

@@ -17,7 +17,7 @@ export function createLogStore(pool: Pool): LogStore {
       try {
         const result = await pool.query<{ head: string }>(
           `select longhand_append($1, $2, $3, $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[],
-             $9::bigint[], $10::timestamptz[], $11::json) as head`,
+             $9::bigint[], $10::timestamptz[], $11::json) as head, longhand_note_outcomes($1, $2, $11::json)`,
           [
             carry.session,
             carry.thread,

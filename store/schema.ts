@@ -4,6 +4,7 @@
  */
 import {
   bigint,
+  boolean,
   customType,
   index,
   integer,
@@ -15,6 +16,21 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { Session, SessionAgent } from '../events/wire.ts';
+
+/** One file of a skill's version; `path` is relative to the skill's folder. */
+export interface SkillFile {
+  path: string;
+  sha256: string;
+  bytes: number;
+  executable?: true;
+}
+
+/** A skill as a session has it: what the model is told of it first, and the files that it can read then. */
+export interface SessionSkill {
+  name: string;
+  description: string;
+  files: SkillFile[];
+}
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 /** Milliseconds, UTC: what an RFC 3339 stamp of the API holds. */
@@ -98,6 +114,8 @@ export const sessions = pgTable(
     titleSeq: bigint('title_seq', { mode: 'number' }).notNull().default(-1),
     metadata: json().$type<Record<string, string>>().notNull(),
     metadataSeq: bigint('metadata_seq', { mode: 'number' }).notNull().default(-1),
+    /** How far the log must reach for what any api has answered for: readers wait until it does. */
+    acceptedSeq: bigint('accepted_seq', { mode: 'number' }).notNull().default(-1),
     agentId: text('agent_id').notNull(),
     agentVersion: integer('agent_version').notNull(),
     agentRev: integer('agent_rev').notNull(),
@@ -111,6 +129,9 @@ export const sessions = pgTable(
     createdAt: stamp('created_at').notNull(),
     updatedAt: stamp('updated_at').notNull(),
     archivedAt: stamp('archived_at'),
+    /** Counts the changes of the session's resources, and how far its workflow has been told of them. */
+    inputsRev: integer('inputs_rev').notNull().default(0),
+    inputsTold: integer('inputs_told').notNull().default(0),
   },
   (t) => [
     index('sessions_list').on(t.workspaceId, t.createdAt, t.id),
@@ -126,8 +147,104 @@ export const sessionAgents = pgTable(
     sessionId: text('session_id').notNull(),
     rev: integer().notNull(),
     body: json().$type<SessionAgent>().notNull(),
+    /** Its skills, as they were when the session was made; null for none. */
+    skills: json().$type<SessionSkill[]>(),
   },
   (t) => [primaryKey({ columns: [t.sessionId, t.rev] })],
+);
+
+/**
+ * Files. `area` and `sha256` name the bytes in the blob store. One with a session belongs to it: a copy of a file that
+ * was given to it (`input`), or something that its agent left (`output`).
+ */
+export const files = pgTable(
+  'files',
+  {
+    id: text().primaryKey(),
+    workspaceId: text('workspace_id').notNull(),
+    sessionId: text('session_id'),
+    origin: text({ enum: ['upload', 'input', 'output'] }).notNull(),
+    filename: text().notNull(),
+    mimeType: text('mime_type').notNull(),
+    bytes: bigint({ mode: 'number' }).notNull(),
+    sha256: text().notNull(),
+    area: text().notNull(),
+    downloadable: boolean().notNull(),
+    expiresAt: stamp('expires_at'),
+    createdAt: stamp('created_at').notNull(),
+    /** Deleted by a client. Only outputs keep their row then, so that the same content is not listed again. */
+    removedAt: stamp('removed_at'),
+  },
+  (t) => [
+    index('files_list').on(t.workspaceId, t.createdAt, t.id),
+    index('files_session').on(t.sessionId, t.createdAt, t.id),
+    index('files_blob').on(t.area, t.sha256),
+  ],
+);
+
+/** What a session was given; `fileId` is the session's own copy. */
+export const sessionResources = pgTable(
+  'session_resources',
+  {
+    id: text().primaryKey(),
+    sessionId: text('session_id').notNull(),
+    fileId: text('file_id').notNull(),
+    mountPath: text('mount_path').notNull(),
+    createdAt: stamp('created_at').notNull(),
+    updatedAt: stamp('updated_at').notNull(),
+  },
+  (t) => [
+    index('session_resources_list').on(t.sessionId, t.createdAt, t.id),
+    uniqueIndex('session_resources_path').on(t.sessionId, t.mountPath),
+  ],
+);
+
+export const skills = pgTable(
+  'skills',
+  {
+    id: text().primaryKey(),
+    workspaceId: text('workspace_id').notNull(),
+    /** The slug that every version must have. */
+    name: text().notNull(),
+    displayName: text('display_name').notNull(),
+    createdAt: stamp('created_at').notNull(),
+    updatedAt: stamp('updated_at').notNull(),
+  },
+  (t) => [index('skills_list').on(t.workspaceId, t.createdAt, t.id)],
+);
+
+/** A version never changes; its files are blobs of the workspace. */
+export const skillVersions = pgTable(
+  'skill_versions',
+  {
+    id: text().primaryKey(),
+    skillId: text('skill_id').notNull(),
+    workspaceId: text('workspace_id').notNull(),
+    name: text().notNull(),
+    description: text().notNull(),
+    files: json().$type<SkillFile[]>().notNull(),
+    createdAt: stamp('created_at').notNull(),
+  },
+  (t) => [index('skill_versions_list').on(t.skillId, t.createdAt, t.id)],
+);
+
+/** Where each outcome of a session stands. Its words are in the log, at these seqs. */
+export const sessionOutcomes = pgTable(
+  'session_outcomes',
+  {
+    sessionId: text('session_id').notNull(),
+    outcomeId: text('outcome_id').notNull(),
+    /** seq of the entry that this comes from: entries may be stored in another order than written. */
+    seq: bigint({ mode: 'number' }).notNull(),
+    thread: text().notNull(),
+    defineSeq: bigint('define_seq', { mode: 'number' }).notNull(),
+    result: text().notNull(),
+    iteration: integer().notNull(),
+    /** seq of the newest `span.outcome_evaluation_end`. */
+    explainedSeq: bigint('explained_seq', { mode: 'number' }),
+    completedAt: stamp('completed_at'),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.outcomeId] })],
 );
 
 /** How far each thread's log is stored without a gap. */
@@ -198,6 +315,8 @@ export const idempotency = pgTable(
     requestId: text('request_id').notNull(),
     /** Number of the newest attempt that has taken this row; a retry takes only one with fewer. */
     attempt: integer().notNull(),
+    /** The api process whose client still waits for the answer; it counts only while that process lives. */
+    holder: integer(),
     status: integer(),
     body: text(),
     /** When the answer had gone out in full: then nobody retries it. */

@@ -10,10 +10,20 @@ import type { LogStore } from './log.ts';
 export interface Segments {
   /** Stores entries `from`..`to`. Safe to repeat. */
   seal(run: Pick<Carry, 'session' | 'thread' | 'run'>, from: number, to: number): Promise<void>;
+  /** The last entry that is sealed; -1 when none is. */
+  end(session: string, thread: string): Promise<number>;
 }
 
 export function createSegments(pool: Pool, log: LogStore, blobs: Blobs): Segments {
   return {
+    async end(session, thread) {
+      const found = await pool.query<{ end: string }>(
+        'select coalesce(max(to_seq), -1) as "end" from segments where session_id = $1 and thread = $2',
+        [session, thread],
+      );
+      return Number(found.rows[0]?.end ?? -1);
+    },
+
     async seal({ session, thread, run }, from, to) {
       const lines: string[] = [];
       for (let next = from; next <= to; ) {

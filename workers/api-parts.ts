@@ -8,22 +8,23 @@ import { openLocalBlobs } from '../store/blobs/local.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
-import { DEFAULT_HARNESS, DEFAULT_SESSION_SETTINGS, HANDS_QUEUE } from '../workflows/contract.ts';
-import type { HomeLayout } from './data-folder.ts';
 import { checkHealth } from './health.ts';
 import { loadModels } from './models-file.ts';
+import { sessionDefaults } from './session-defaults.ts';
 import type { Settings } from './settings.ts';
-import { connectTemporal } from './temporal-connection.ts';
+import { connectTemporal, type TemporalTarget } from './temporal-connection.ts';
 import { payloadConverterPath } from './workflow-bundle.ts';
 
 export interface ApiPartsOptions {
   settings: Settings;
-  layout: HomeLayout;
+  blobFolder: string;
   databaseUrl: string;
-  temporal: { address: string; namespace: string };
+  temporal: TemporalTarget;
   log: Logger;
+  /** Where a hands worker of this machine reports. Absent: that one polls is the sign; without isolation none does. */
+  handsFolder?: string;
   /** Parts that the caller knows to be down (a child that is being restarted); laid over what is asked. */
-  knownProblems(): Record<string, PartHealth>;
+  knownProblems?(): Record<string, PartHealth>;
 }
 
 export interface ApiParts {
@@ -33,34 +34,28 @@ export interface ApiParts {
 
 /** Opens the connections. They survive restarts of what they lead to. */
 export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> {
-  const { settings, layout, databaseUrl, temporal, log } = options;
+  const { settings, blobFolder, databaseUrl, temporal, log, handsFolder } = options;
   const models = await loadModels(settings.LONGHAND_MODELS);
   const onError = (error: Error) => log.warn({ err: error }, 'database connection');
   const database = openDatabase(databaseUrl, { connections: 20, onError });
   const bus = createPostgresBus(databaseUrl, database.pool, onError);
-  const connection = await connectTemporal(temporal.address);
+  const connection = await connectTemporal(temporal);
   const client = new Client({ connection, namespace: temporal.namespace, dataConverter: { payloadConverterPath } });
-  const health = { connection, namespace: temporal.namespace, pool: database.pool, handsFolder: layout.hands };
+  const health = { connection, namespace: temporal.namespace, pool: database.pool, handsFolder };
   const deps: ApiDeps = {
     database,
     logStore: createLogStore(database.pool),
     sessionClient: createSessionClient(client),
     bus,
-    blobs: await openLocalBlobs(layout.blobs),
+    blobs: await openLocalBlobs(blobFolder),
     models,
     settings: {
       allowedOrigins: settings.LONGHAND_ALLOWED_ORIGINS,
       allowedHosts: settings.LONGHAND_ALLOWED_HOSTS,
       explicitKey: settings.LONGHAND_API_KEY,
-      session: {
-        ...DEFAULT_SESSION_SETTINGS,
-        callMaxMs: settings.LONGHAND_TOOL_TIMEOUT_MAX,
-        sandboxIdleMs: settings.LONGHAND_SANDBOX_IDLE,
-      },
-      handsQueue: HANDS_QUEUE,
-      harness: DEFAULT_HARNESS,
+      ...sessionDefaults(settings),
     },
-    health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems() }),
+    health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems?.() }),
     log,
     now: Date.now,
     random: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
@@ -71,6 +66,11 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
     await connection.close();
   };
   return { deps, close };
+}
+
+/** `[::1]` as sockets want it. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** One line of JSON per event on stderr: warnings and errors, never bodies or keys. */

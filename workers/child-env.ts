@@ -4,16 +4,12 @@
  */
 import type { HomeLayout } from './data-folder.ts';
 import type { Settings } from './settings.ts';
+import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
 
 /** What the environment of every child has. */
 const COMMON = ['HOME', 'LANG', 'TMPDIR', 'XDG_CACHE_HOME'];
 /** For reaching a model provider from inside a company. */
 const NETWORK = ['HTTPS_PROXY', 'https_proxy', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'];
-
-export interface TemporalPlace {
-  address: string;
-  namespace: string;
-}
 
 export function temporalServerEnv(env: NodeJS.ProcessEnv): Record<string, string> {
   return pick(env, COMMON);
@@ -23,7 +19,7 @@ export function brainEnv(
   settings: Settings,
   env: NodeJS.ProcessEnv,
   layout: HomeLayout,
-  temporal: TemporalPlace,
+  temporal: TemporalTarget,
   databaseUrl: string,
 ): Record<string, string> {
   const proxied = env.HTTPS_PROXY || env.https_proxy;
@@ -32,16 +28,18 @@ export function brainEnv(
     // Node's fetch looks at HTTPS_PROXY only when it is told to.
     NODE_USE_ENV_PROXY: proxied ? '1' : undefined,
     NO_PROXY: proxied ? [env.NO_PROXY ?? env.no_proxy, 'localhost,127.0.0.1,::1'].filter(Boolean).join(',') : undefined,
-    TEMPORAL_ADDRESS: temporal.address,
-    TEMPORAL_NAMESPACE: temporal.namespace,
+    ...temporalEnv(env, temporal),
     DATABASE_URL: databaseUrl,
     LONGHAND_HOME: layout.home,
+    BLOB_URL: settings.BLOB_URL,
     MODEL_BASE_URL: settings.MODEL_BASE_URL,
     MODEL_API_KEY: settings.MODEL_API_KEY,
     MODEL_AUTH: settings.MODEL_AUTH,
     MODEL_VERSION: settings.MODEL_VERSION,
     MODEL_HEADERS: JSON.stringify(settings.MODEL_HEADERS),
     LONGHAND_MODELS: settings.LONGHAND_MODELS,
+    LONGHAND_TOOL_TIMEOUT_MAX: String(settings.LONGHAND_TOOL_TIMEOUT_MAX / 1_000),
+    LONGHAND_SANDBOX_IDLE: String(settings.LONGHAND_SANDBOX_IDLE / 1_000),
   });
 }
 
@@ -49,18 +47,25 @@ export function handsEnv(
   settings: Settings,
   env: NodeJS.ProcessEnv,
   layout: HomeLayout,
-  temporal: TemporalPlace,
+  temporal: TemporalTarget,
   runsc: string,
 ): Record<string, string> {
   return defined({
     // systemd's slices and the sockets' folder need the last two; PATH is for tar, mount and their like.
     ...pick(env, [...COMMON, 'PATH', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']),
-    TEMPORAL_ADDRESS: temporal.address,
-    TEMPORAL_NAMESPACE: temporal.namespace,
+    ...temporalEnv(env, temporal),
     LONGHAND_HOME: layout.home,
+    BLOB_URL: settings.BLOB_URL,
     LONGHAND_RUNSC: runsc,
     LONGHAND_ROOTFS: settings.LONGHAND_ROOTFS,
   });
+}
+
+/** How to reach Temporal: the operator's own variables, and the address and namespace that came of them. */
+function temporalEnv(env: NodeJS.ProcessEnv, { address, namespace }: TemporalTarget): Record<string, string> {
+  // A key or certificate that is there without an address is not meant for the dev server.
+  const given = temporalTarget(env) ? Object.keys(env).filter((name) => name.startsWith('TEMPORAL_')) : [];
+  return { ...pick(env, given), TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
 }
 
 function pick(env: NodeJS.ProcessEnv, names: string[]): Record<string, string> {

@@ -13,6 +13,26 @@ const COMMANDS: Record<string, Entry> = {
     summary: 'run everything on this machine until it is stopped (npm start)',
     load: async () => (await import('./dev-command.ts')).devCommand,
   },
+  api: {
+    summary: 'the HTTP API alone, for a PostgreSQL and a Temporal server of your own',
+    load: async () => (await import('./api-command.ts')).apiCommand,
+  },
+  brain: {
+    summary: 'the workflows and model requests alone',
+    load: async () => (await import('./brain-command.ts')).brainCommand,
+  },
+  hands: {
+    summary: 'the sandboxes of this machine alone',
+    load: async () => (await import('./hands-command.ts')).handsCommand,
+  },
+  setup: {
+    summary: 'put a PostgreSQL and a Temporal server of your own in order; run it at every new version',
+    load: async () => (await import('./setup-command.ts')).setupCommand,
+  },
+  doctor: {
+    summary: 'say what was found and what is missing, with the fix for each',
+    load: async () => (await import('./doctor-command.ts')).doctorCommand,
+  },
   obtain: {
     summary: 'find, download or build temporal and runsc now, and print where they are',
     load: async () => (await import('./obtain-command.ts')).obtainCommand,
@@ -30,8 +50,12 @@ const COMMANDS: Record<string, Entry> = {
     load: async () => (await import('./keys-command.ts')).workspacesCommand,
   },
   sessions: {
-    summary: 'files list|get: bring files out of a session’s sandbox',
+    summary: 'list, show, create, tail, send, approve, interrupt, files: work with sessions',
     load: async () => (await import('./sessions-command.ts')).sessionsCommand,
+  },
+  apply: {
+    summary: 'create and change agents and environments as files say',
+    load: async () => (await import('./apply-command.ts')).applyCommand,
   },
 };
 

@@ -1,8 +1,9 @@
 /** The data folder: private, and used by one Longhand at a time. */
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newApiKey } from '../store/keys.ts';
+import { fileURLToPath } from 'node:url';
 import { type Lock, lockHolder, tryLock } from './lock.ts';
+import type { Settings } from './settings.ts';
 
 /** Where things are in the data folder. */
 export interface HomeLayout {
@@ -33,6 +34,21 @@ export function homeLayout(home: string): HomeLayout {
     apiKey: join(home, 'api-key'),
     lock: join(home, 'lock'),
   };
+}
+
+/** Folder of the blob store: BLOB_URL, else in the data folder. @throws StartError for a URL that names no folder. */
+export function blobFolder({
+  BLOB_URL: url,
+  LONGHAND_HOME: home,
+}: Pick<Settings, 'BLOB_URL' | 'LONGHAND_HOME'>): string {
+  if (url === undefined) return homeLayout(home).blobs;
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new StartError(
+      `BLOB_URL is "${url}": ${(error as Error).message}. Give a URL such as file:///srv/longhand/blobs.`,
+    );
+  }
 }
 
 /** An error of the person's surroundings: one clear line, exit code 2. */
@@ -91,6 +107,8 @@ export async function apiKeyOf(layout: HomeLayout, given?: string): Promise<{ ke
   if (given !== undefined) return { key: given, made: false };
   const kept = await readFile(layout.apiKey, 'utf8').catch(() => undefined);
   if (kept?.trim()) return { key: kept.trim(), made: false };
+  // Only here: the commands that look for the key need no database library.
+  const { newApiKey } = await import('../store/keys.ts');
   const key = newApiKey();
   await writeFile(layout.apiKey, `${key}\n`, { mode: 0o600 });
   return { key, made: true };

@@ -30,7 +30,7 @@ export async function demoCommand(args: string[]): Promise<number> {
   try {
     const dev = await startDev({
       settings: demoSettings(home, rehearsal?.url),
-      env: process.env,
+      env: withoutServers(process.env),
       onLine: (line) => console.error(line),
     });
     const stop = () => void dev.stop().finally(() => process.exit(130));
@@ -49,13 +49,12 @@ export async function demoCommand(args: string[]): Promise<number> {
 
 /** A new, private Longhand: nothing of the person's own settings but those of the model, when it is live. */
 function demoSettings(home: string, rehearsalUrl: string | undefined): Settings {
-  const { DATABASE_URL: _database, TEMPORAL_ADDRESS: _temporal, LONGHAND_API_KEY: _key, ...env } = process.env;
   return readSettings({
-    ...env,
+    ...withoutServers(process.env),
+    LONGHAND_API_KEY: '',
     LONGHAND_HOME: home,
     LONGHAND_HOST: '127.0.0.1',
     LONGHAND_PORT: '0',
-    TEMPORAL_NAMESPACE: 'default',
     ...(rehearsalUrl
       ? {
           MODEL_BASE_URL: rehearsalUrl,
@@ -66,6 +65,13 @@ function demoSettings(home: string, rehearsalUrl: string | undefined): Settings 
         }
       : {}),
   });
+}
+
+/** The person's environment without the servers that Longhand would use instead of its own. */
+function withoutServers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => name !== 'DATABASE_URL' && !name.startsWith('TEMPORAL_')),
+  );
 }
 
 async function play(dev: Dev, live: boolean): Promise<number> {

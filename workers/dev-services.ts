@@ -5,6 +5,7 @@ import { brainEnv, handsEnv, temporalServerEnv } from './child-env.ts';
 import type { HomeLayout } from './data-folder.ts';
 import type { Settings } from './settings.ts';
 import type { Service } from './supervisor.ts';
+import type { TemporalTarget } from './temporal-connection.ts';
 import { startTemporalDevServer } from './temporal-dev-server.ts';
 import { startWorker } from './worker-process.ts';
 
@@ -13,7 +14,7 @@ export interface DevPlan {
   env: NodeJS.ProcessEnv;
   layout: HomeLayout;
   databaseUrl: string;
-  temporal: { address: string; namespace: string; port: number; uiPort: number };
+  temporal: TemporalTarget & { port: number; uiPort: number };
   programs: { temporal: string; runsc: string };
   /** Gets every line that a child writes. */
   onLog(name: string, line: string): void;
@@ -72,6 +73,8 @@ export function handsService({ settings, env, layout, temporal, programs, onLog 
     start: (onSpawn) =>
       startWorker({
         name: 'hands',
+        // `longhand dev` leaves no process behind.
+        args: ['--suspend-on-stop'],
         env: handsEnv(settings, env, layout, temporal, programs.runsc),
         onSpawn,
         onLine: (line) => onLog('hands', line),

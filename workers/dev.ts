@@ -10,17 +10,18 @@ import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import { migrateDatabase } from '../store/database.ts';
 import { DEFAULT_WORKSPACE, ensureApiKey } from '../store/keys.ts';
 import { embeddedDatabaseUrl } from '../store/postgres/embedded.ts';
-import { apiLog, openApiParts } from './api-parts.ts';
+import { apiLog, bareHost, openApiParts } from './api-parts.ts';
 import { type ChildLog, openChildLog } from './child-log.ts';
-import { apiKeyOf, type HomeLayout, openDataFolder, StartError } from './data-folder.ts';
+import { apiKeyOf, blobFolder, type HomeLayout, openDataFolder, StartError } from './data-folder.ts';
 import { brainService, type DevPlan, handsService, postgresService, temporalService } from './dev-services.ts';
 import { freePort, isFree } from './free-port.ts';
 import { endOrphans } from './orphans.ts';
+import { forgetApiPlace, writeApiPlace, writeTemporalPlace } from './places.ts';
 import { findRunsc, findTemporal } from './programs/find-program.ts';
-import { writePlace } from './sessions-command.ts';
 import type { Settings } from './settings.ts';
 import { type ServiceEvent, supervise } from './supervisor.ts';
-import { prepareGivenTemporal } from './temporal-given.ts';
+import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
+import { examineGivenTemporal } from './temporal-given.ts';
 
 export interface DevOptions {
   settings: Settings;
@@ -36,7 +37,7 @@ export interface Dev {
   /** The key was made by this start: nobody has seen it yet. */
   apiKeyMade: boolean;
   databaseUrl: string;
-  temporal: { address: string; namespace: string; uiUrl: string | undefined };
+  temporal: TemporalTarget & { uiUrl: string | undefined };
   layout: HomeLayout;
   /** Process id of a child that runs now: `postgres`, `temporal`, `brain` or `hands`. */
   pid(name: string): number | undefined;
@@ -88,13 +89,14 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
   const logs = await openLogs(layout, ends);
   const plan = await planOf(options, layout, (name, line) => logs[name]?.write(line));
   if (settings.DATABASE_URL) await migrateDatabase(settings.DATABASE_URL);
-  if (settings.TEMPORAL_ADDRESS) {
-    const warning = await prepareGivenTemporal(settings.TEMPORAL_ADDRESS, settings.TEMPORAL_NAMESPACE);
+  const given = temporalTarget(options.env);
+  if (given) {
+    const warning = await examineGivenTemporal(given);
     if (warning) onLine(warning);
   }
   const servers = [
     ...(settings.DATABASE_URL ? [] : [postgresService(plan)]),
-    ...(settings.TEMPORAL_ADDRESS ? [] : [temporalService(plan)]),
+    ...(given ? [] : [temporalService(plan)]),
   ];
   const workers = [brainService(plan), handsService(plan)];
   const supervisor = await supervise([servers, workers], {
@@ -105,14 +107,14 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
     },
   });
   ends.push(() => supervisor.stop());
-  await writePlace(layout.run, plan.temporal);
+  await writeTemporalPlace(layout.run, { address: plan.temporal.address, namespace: plan.temporal.namespace });
   const children = [...servers, ...workers].map(({ name }) => name);
   const api = await serveApi(options, plan, ends, () => problemsOf(children, supervisor.pids()));
-  const uiUrl = settings.TEMPORAL_ADDRESS ? undefined : `http://127.0.0.1:${plan.temporal.uiPort}`;
+  const uiUrl = given ? undefined : `http://127.0.0.1:${plan.temporal.uiPort}`;
   return {
     ...api,
     databaseUrl: plan.databaseUrl,
-    temporal: { address: plan.temporal.address, namespace: plan.temporal.namespace, uiUrl },
+    temporal: { ...plan.temporal, uiUrl },
     layout,
     pid: (name) => supervisor.pids()[name],
   };
@@ -121,7 +123,7 @@ async function startParts(options: DevOptions, layout: HomeLayout, ends: End[]):
 /** Everything that must be known before the first child starts: programs, ports, addresses. */
 async function planOf(options: DevOptions, layout: HomeLayout, onLog: DevPlan['onLog']): Promise<DevPlan> {
   const { settings, env, onLine } = options;
-  const given = settings.TEMPORAL_ADDRESS;
+  const given = temporalTarget(env);
   const find = { env, onProgress: onLine };
   // One after the other: two Go builds at once on a small machine take longer than both.
   const temporalProgram = given ? '' : await findTemporal(find);
@@ -135,7 +137,7 @@ async function planOf(options: DevOptions, layout: HomeLayout, onLog: DevPlan['o
     env,
     layout,
     databaseUrl: settings.DATABASE_URL ?? (await embeddedDatabaseUrl(layout.postgres)),
-    temporal: { address: given ?? `127.0.0.1:${port}`, namespace: settings.TEMPORAL_NAMESPACE, port, uiPort },
+    temporal: { ...(given ?? { address: `127.0.0.1:${port}`, namespace: settings.TEMPORAL_NAMESPACE }), port, uiPort },
     programs: { temporal: temporalProgram, runsc },
     onLog,
   };
@@ -159,7 +161,10 @@ async function serveApi(
   knownProblems: () => Record<string, PartHealth>,
 ): Promise<Pick<Dev, 'apiUrl' | 'apiKey' | 'apiKeyMade'>> {
   const log = apiLog();
-  const parts = await openApiParts({ settings, layout, databaseUrl, temporal, log, knownProblems });
+  const parts = await openApiParts({
+    ...{ settings, databaseUrl, temporal, log, knownProblems },
+    ...{ blobFolder: blobFolder(settings), handsFolder: layout.hands },
+  });
   ends.push(() => parts.close());
   const { key, made } = await apiKeyOf(layout, settings.LONGHAND_API_KEY);
   const id = newObjectId('apikey', parts.deps.now(), parts.deps.random);
@@ -167,12 +172,9 @@ async function serveApi(
   await ensureApiKey(parts.deps.database.orm, key, row);
   const server = await startApi(parts.deps, { host: bareHost(settings.LONGHAND_HOST), port: settings.LONGHAND_PORT });
   ends.push(() => server.close());
+  await writeApiPlace(layout.run, server.url);
+  ends.push(() => forgetApiPlace(layout.run));
   return { apiUrl: server.url, apiKey: key, apiKeyMade: made };
-}
-
-/** `[::1]` as sockets want it. */
-function bareHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** A dead worker still counts as polling for a while at Temporal; here it is known at once. */

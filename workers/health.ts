@@ -14,8 +14,8 @@ export interface HealthParts {
   connection: Connection;
   namespace: string;
   pool: Pool;
-  /** Where the hands worker reports (its state folder). */
-  handsFolder: string;
+  /** Where the hands worker reports (its state folder), if it is on this machine. */
+  handsFolder?: string | undefined;
 }
 
 const DEADLINE_MS = 3_000;
@@ -32,7 +32,7 @@ export async function checkHealth(parts: HealthParts): Promise<Record<string, Pa
     database: databaseProblem(parts.pool),
     brain: pollerProblem(parts, 'brain', BRAIN_QUEUE, [WORKFLOW, ACTIVITY]),
     hands: pollerProblem(parts, 'hands', HANDS_QUEUE, [ACTIVITY]),
-    sandbox: sandboxProblem(parts.handsFolder, Date.now()),
+    ...(parts.handsFolder ? { sandbox: sandboxProblem(parts.handsFolder, Date.now()) } : {}),
   };
   const results = Object.entries(checks).map(async ([name, check]): Promise<[string, PartHealth]> => {
     const reason = await limited(check);

@@ -1,73 +1,38 @@
-/** `longhand sessions files list|get`: files out of a session's sandbox, while Longhand runs. */
-import { createWriteStream } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { homeLayout, StartError } from './data-folder.ts';
-import { openSessionFiles } from './open-session-files.ts';
-import { readSettings } from './settings.ts';
+/** `longhand sessions …`: which subcommand is meant. */
+import type { Subcommand } from '../client/command-line/context.ts';
+import { sessionsApprove } from '../client/command-line/sessions-approve.ts';
+import { sessionsCreate } from '../client/command-line/sessions-create.ts';
+import { sessionsInterrupt } from '../client/command-line/sessions-interrupt.ts';
+import { sessionsList } from '../client/command-line/sessions-list.ts';
+import { sessionsSend } from '../client/command-line/sessions-send.ts';
+import { sessionsShow } from '../client/command-line/sessions-show.ts';
+import { sessionsTail } from '../client/command-line/sessions-tail.ts';
+import { runSubcommand } from './command-context.ts';
 
-const USAGE = `Usage:
-  longhand sessions files list SESSION [FOLDER]        what is in a folder (default /mnt/session/outputs)
-  longhand sessions files get SESSION FILE [TO]        copy a file out (default: its name, here; - is stdout)`;
-const DEFAULT_FOLDER = '/mnt/session/outputs';
+const SUBCOMMANDS = new Map<string, { summary: string; subcommand: Subcommand }>([
+  ['list', { summary: 'the newest sessions', subcommand: sessionsList }],
+  ['show', { summary: 'one session, and what it waits for', subcommand: sessionsShow }],
+  ['create', { summary: 'start a session', subcommand: sessionsCreate }],
+  ['tail', { summary: 'its history, and what happens', subcommand: sessionsTail }],
+  ['send', { summary: 'send a message', subcommand: sessionsSend }],
+  ['approve', { summary: 'let a tool call run, or deny it', subcommand: sessionsApprove }],
+  ['interrupt', { summary: 'end the turn', subcommand: sessionsInterrupt }],
+]);
 
-interface Place {
-  address: string;
-  namespace: string;
-}
+const rows = [...SUBCOMMANDS].map(([name, { summary }]) => `  ${name.padEnd(11)}${summary}`);
+const HELP = `Usage: longhand sessions <command>
 
-export async function sessionsCommand(args: string[]): Promise<number> {
-  const [what, verb, session, path, to] = args;
-  if (what !== 'files' || (verb !== 'list' && verb !== 'get') || !session || (verb === 'get' && !path)) {
-    console.error(USAGE);
-    return 2;
-  }
-  const settings = readSettings(process.env);
-  const layout = homeLayout(settings.LONGHAND_HOME);
-  const temporal = settings.TEMPORAL_ADDRESS
-    ? { address: settings.TEMPORAL_ADDRESS, namespace: settings.TEMPORAL_NAMESPACE }
-    : await readPlace(layout.run);
-  const files = await openSessionFiles(temporal, layout.blobs);
-  try {
-    if (verb === 'list') {
-      for (const file of await files.list(session, path ?? DEFAULT_FOLDER)) {
-        console.log(
-          `${file.type.padEnd(9)} ${String(file.bytes).padStart(12)}  ${file.modifiedAt}  ${printable(file.path)}`,
-        );
-      }
-    } else if (path) {
-      const body = await files.get(session, path);
-      if (to === '-') await pipeline(body, process.stdout, { end: false });
-      else {
-        const target = to ?? basename(path);
-        // Never over a file that is there: the name came out of a sandbox.
-        await pipeline(body, createWriteStream(target, { flags: to ? 'w' : 'wx' }));
-        console.error(`${path} → ${target}`);
-      }
-    }
-    return 0;
-  } finally {
-    await files.close();
-  }
-}
+${rows.join('\n')}
+  files      list|get: bring files out of its sandbox
 
-/** A name from a sandbox may hold anything; a terminal must not obey it. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (char) => `\\x${(char.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`);
-}
+"longhand sessions <command> --help" tells more. Where the API is: LONGHAND_URL, LONGHAND_API_KEY (docs/cli.md).`;
 
-/** Leaves word of where this Longhand's Temporal server is, for commands that run beside it. */
-export async function writePlace(runFolder: string, place: Place): Promise<void> {
-  await writeFile(join(runFolder, 'temporal.json'), JSON.stringify(place), { mode: 0o600 });
-}
-
-async function readPlace(runFolder: string): Promise<Place> {
-  try {
-    return JSON.parse(await readFile(join(runFolder, 'temporal.json'), 'utf8')) as Place;
-  } catch {
-    throw new StartError(
-      `Nothing in ${runFolder} says where Temporal is: start Longhand with the same LONGHAND_HOME, or set TEMPORAL_ADDRESS.`,
-    );
-  }
+export async function sessionsCommand([name, ...args]: string[]): Promise<number> {
+  if (name === 'files') return await (await import('./session-files-command.ts')).sessionFilesCommand(args);
+  const found = SUBCOMMANDS.get(name ?? '');
+  if (found) return await runSubcommand(found.subcommand, args);
+  const asked = name === '--help' || name === '-h' || name === 'help';
+  if (!asked && name !== undefined) console.error(`longhand sessions: there is no command "${name}".\n`);
+  (asked ? console.log : console.error)(HELP);
+  return asked ? 0 : 2;
 }

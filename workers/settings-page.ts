@@ -13,11 +13,18 @@ export function settingsPage(): string {
 Longhand is set up by environment variables, read once at start. An empty variable counts as unset; a wrong one ends the
 start with a line that names it. This page is made from \`workers/settings.ts\` (\`node workers/settings-page.ts\`).
 
-| variable | default | meaning |
-|---|---|---|
+| variable | read by | default | meaning |
+|---|---|---|---|
 ${Object.entries(SETTINGS)
-  .map(([name, row]) => `| \`${name}\` | ${row.default} | ${row.meaning} |`)
+  .map(
+    ([name, row]) =>
+      `| \`${name}\` | ${row.readBy.length === 3 ? 'all' : row.readBy.join(', ')} | ${row.default} | ${row.meaning} |`,
+  )
   .join('\n')}
+
+\`longhand dev\` reads all of them and hands each part its own. \`longhand api\`, \`longhand brain\` and \`longhand hands\`
+refuse to start when they see a secret that is not theirs: the hands neither a model key nor a database, the brain and the
+api no vault key (\`LONGHAND_VAULT_KEY\`), the api no model key.
 
 No \`ANTHROPIC_*\` variable is read: programs that use Longhand have those pointed at it. \`PATH\`, \`HOME\`,
 \`XDG_CACHE_HOME\`, \`XDG_RUNTIME_DIR\` and \`HTTPS_PROXY\` mean what they always mean. Programs that Longhand obtains are

@@ -12,7 +12,14 @@ interface Setting<T> {
   meaning: string;
   /** Gets the text of the variable, or undefined when it is unset or empty. */
   schema: z.ZodType<T, string | undefined>;
+  /** Who reads it, besides `longhand dev`, which hands each part its own; `commands` are those that use the API. */
+  readBy: readonly (ProcessName | 'commands')[];
 }
+
+/** A part of Longhand that runs alone: `longhand api`, `longhand brain`, `longhand hands`. */
+export type ProcessName = 'api' | 'brain' | 'hands';
+
+const ALL: readonly ProcessName[] = ['api', 'brain', 'hands'];
 
 const text = z.string().optional();
 const list = z
@@ -79,12 +86,14 @@ const apiKey = z
 /** Every setting, in the order of docs/settings.md. */
 export const SETTINGS = {
   LONGHAND_HOST: setting(
+    ['api'],
     '127.0.0.1',
     'Address that the API listens on. Another one than loopback needs LONGHAND_API_KEY with at least 32 characters.',
     z.string().default('127.0.0.1'),
   ),
-  LONGHAND_PORT: setting('8787', 'Port of the API; 0 takes any free one.', port(8787)),
+  LONGHAND_PORT: setting(['api'], '8787', 'Port of the API; 0 takes any free one.', port(8787)),
   LONGHAND_HOME: setting(
+    ALL,
     '.longhand',
     'Data folder: database, Temporal’s database, blobs, the API key. Made with mode 0700. Must be on a local disk.',
     z
@@ -93,22 +102,38 @@ export const SETTINGS = {
       .transform((value) => (isAbsolute(value) ? value : resolve(value))),
   ),
   LONGHAND_API_KEY: setting(
+    ['api', 'commands'],
     'made at the first start and kept in the data folder with mode 0600',
-    'The API key of the default workspace; starts with "lh-".',
+    'The API key of the default workspace; starts with "lh-". For commands: the key that they use.',
     apiKey,
   ),
+  LONGHAND_URL: setting(
+    ['commands'],
+    'the running `longhand dev` of the data folder, else http://127.0.0.1:8787',
+    'Where the API is, for the commands that use it (docs/cli.md).',
+    url(['http', 'https'], 'https://longhand.example'),
+  ),
   LONGHAND_ALLOWED_HOSTS: setting(
+    ['api'],
     'none',
     'Comma list of further names that a Host header may have on loopback (localhost, 127.0.0.1 and [::1] may always).',
     list,
   ),
-  LONGHAND_ALLOWED_ORIGINS: setting('none', 'Comma list of web origins that may call the API (CORS).', list),
+  LONGHAND_ALLOWED_ORIGINS: setting(['api'], 'none', 'Comma list of web origins that may call the API (CORS).', list),
   DATABASE_URL: setting(
+    ['api', 'brain'],
     'an embedded PostgreSQL in the data folder',
     'A PostgreSQL of your own, version 15 or newer.',
     url(['postgres', 'postgresql'], 'postgres://user:password@host/longhand'),
   ),
+  BLOB_URL: setting(
+    ALL,
+    'blobs in LONGHAND_HOME',
+    'Folder of the blob store as a file: URL. All processes must see the same one; hands use only the parts of their sessions.',
+    url(['file'], 'file:///srv/longhand/blobs (buckets are not built yet)'),
+  ),
   TEMPORAL_ADDRESS: setting(
+    ALL,
     'a Temporal dev server in the data folder',
     'A Temporal server of your own, as host:port. Its namespace needs 30 days’ retention.',
     z
@@ -116,45 +141,117 @@ export const SETTINGS = {
       .regex(/^[^\s/]+:\d+$/, 'Give host:port, such as temporal.example:7233')
       .optional(),
   ),
-  TEMPORAL_NAMESPACE: setting('default', 'Namespace on the Temporal server.', z.string().default('default')),
+  TEMPORAL_NAMESPACE: setting(ALL, 'default', 'Namespace on the Temporal server.', z.string().default('default')),
+  TEMPORAL_PROFILE: setting(
+    ALL,
+    'none',
+    'Profile of Temporal’s configuration file that says where the server is, how to reach it and as whom.',
+    text,
+  ),
+  TEMPORAL_CONFIG_FILE: setting(
+    ALL,
+    'Temporal’s own place for it, and only with TEMPORAL_PROFILE',
+    'Temporal’s configuration file (TOML).',
+    text,
+  ),
+  TEMPORAL_API_KEY: setting(ALL, 'none', 'API key of the Temporal server; switches TLS on.', text),
+  TEMPORAL_TLS: setting(
+    ALL,
+    'on with an API key or a certificate',
+    '`true` or `false`. Certificates: TEMPORAL_TLS_CLIENT_CERT_PATH, _CLIENT_KEY_PATH, _SERVER_CA_CERT_PATH, _SERVER_NAME (or _DATA for _PATH).',
+    text,
+  ),
   MODEL_BASE_URL: setting(
+    ['brain'],
     'https://api.anthropic.com',
     'Where the Messages API is: Anthropic’s, or a gateway that speaks it.',
     url(['http', 'https'], 'https://api.anthropic.com').transform((value) => value ?? 'https://api.anthropic.com'),
   ),
-  MODEL_API_KEY: setting('none: turns end with an error', 'Key for the model provider. Only the brain gets it.', text),
+  MODEL_API_KEY: setting(
+    ['brain'],
+    'none: turns end with an error',
+    'Key for the model provider. Only the brain gets it.',
+    text,
+  ),
   MODEL_AUTH: setting(
+    ['brain'],
     'x-api-key',
     'How the key is sent: `x-api-key`, or `bearer` (Authorization header).',
     z.enum(['x-api-key', 'bearer'], 'Give x-api-key or bearer').default('x-api-key'),
   ),
-  MODEL_VERSION: setting('2023-06-01', 'Value of the `anthropic-version` header sent to the provider.', text),
-  MODEL_HEADERS: setting('none', 'Further headers for the provider, a JSON object of strings.', headers),
-  LONGHAND_MODELS: setting('the built-in list', 'File that describes models, see below.', text),
+  MODEL_VERSION: setting(
+    ['brain'],
+    '2023-06-01',
+    'Value of the `anthropic-version` header sent to the provider.',
+    text,
+  ),
+  MODEL_HEADERS: setting(['brain'], 'none', 'Further headers for the provider, a JSON object of strings.', headers),
+  LONGHAND_MODELS: setting(['api', 'brain'], 'the built-in list', 'File that describes models, see below.', text),
   LONGHAND_RUNSC: setting(
+    ['hands'],
     'PATH, then the cache, then a download, then a build with Go',
     'Path of gVisor’s `runsc`.',
     text,
   ),
   LONGHAND_ROOTFS: setting(
+    ['hands'],
     'the host’s /usr without /usr/local, /usr/etc and /usr/src',
     'Folder that becomes the root file system of sandboxes.',
     text,
   ),
   LONGHAND_TOOL_TIMEOUT_MAX: setting(
+    ['api', 'brain'],
     '3600',
     'Longest time that one tool call may ask for, seconds. More is clamped, and the model is told.',
     seconds(3_600, 86_400),
   ),
   LONGHAND_SANDBOX_IDLE: setting(
+    ['api', 'brain'],
     '300',
     'Idle time after which a sandbox is checkpointed and let go, seconds.',
     seconds(300, 604_800),
   ),
+  LONGHAND_FILES_QUOTA: setting(
+    ['api', 'brain'],
+    '100',
+    'Gigabytes (10⁹ bytes) that the uploaded files of one workspace may have together.',
+    z
+      .string()
+      .optional()
+      .transform((value, context) => {
+        const number = value === undefined ? 100 : Number(value);
+        if (Number.isFinite(number) && number > 0 && number <= 1_000_000) return number * 1e9;
+        context.addIssue('Give a number of gigabytes above 0');
+        return z.NEVER;
+      }),
+  ),
+  LONGHAND_SKILLS_DIR: setting(
+    ['api', 'brain'],
+    'none: such skills are refused',
+    'Folder with the skills of type `anthropic` that agents may name, one folder with a SKILL.md each: pptx, xlsx, ….',
+    z
+      .string()
+      .optional()
+      .transform((value) => (value === undefined ? undefined : resolve(value))),
+  ),
+  LONGHAND_DOWNLOAD_UPLOADS: setting(
+    ['api', 'brain'],
+    'false',
+    '`true`: uploaded files can be downloaded again. The hosted API gives out only what agents made.',
+    z
+      .enum(['true', 'false'], 'Give true or false')
+      .default('false')
+      .transform((word) => word === 'true'),
+  ),
 } as const;
 
-function setting<T>(standard: string, meaning: string, schema: z.ZodType<T, string | undefined>): Setting<T> {
-  return { default: standard, meaning, schema };
+function setting<T>(
+  readBy: Setting<T>['readBy'],
+  standard: string,
+  meaning: string,
+  schema: z.ZodType<T, string | undefined>,
+): Setting<T> {
+  return { default: standard, meaning, schema, readBy };
 }
 
 export type SettingName = keyof typeof SETTINGS;
@@ -164,9 +261,16 @@ export type Settings = { readonly [N in SettingName]: z.output<(typeof SETTINGS)
 /** Thrown at start; the message names each wrong variable, its value (never a key's) and the fix. */
 export class SettingsError extends Error {
   override name = 'SettingsError';
+  readonly exitCode = 2;
 }
 
-const SECRETS: ReadonlySet<string> = new Set(['LONGHAND_API_KEY', 'MODEL_API_KEY', 'DATABASE_URL', 'MODEL_HEADERS']);
+const SECRETS: ReadonlySet<string> = new Set([
+  'LONGHAND_API_KEY',
+  'MODEL_API_KEY',
+  'DATABASE_URL',
+  'MODEL_HEADERS',
+  'TEMPORAL_API_KEY',
+]);
 
 /** @throws SettingsError with all problems at once. An empty variable counts as unset. */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {

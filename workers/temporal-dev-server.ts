@@ -6,16 +6,8 @@
 import { type Running, startProcess } from './child-process.ts';
 import { isFree } from './free-port.ts';
 import { connectTemporal } from './temporal-connection.ts';
+import { dynamicConfig } from './temporal-dynamic-config.ts';
 import { ensureRetention, ensureSearchAttributes, retentionDays } from './temporal-namespace.ts';
-
-/** The server's own default is one shard with 20 polls a second: each step of a session then waits 100 ms. */
-const DYNAMIC_CONFIG: Record<string, unknown> = {
-  'history.transferProcessorMaxPollRPS': 5000,
-  'history.timerProcessorMaxPollRPS': 5000,
-  'system.enableActivityEagerExecution': true,
-  // The HTTP API answers cross-site requests without asking: any web page could signal a workflow. Only gRPC stays.
-  'frontend.httpAllowedHosts': ['none.invalid'],
-};
 
 /** With SQLite's defaults each step costs an fsync more. A SIGKILL loses nothing with these (a power cut may). */
 const SQLITE_PRAGMAS = ['journal_mode=wal', 'synchronous=normal'];
@@ -97,7 +89,7 @@ export function serverArguments(options: TemporalDevServerOptions): string[] {
     args.push('--db-filename', options.dbFile);
     for (const pragma of SQLITE_PRAGMAS) args.push('--sqlite-pragma', pragma);
   }
-  for (const [key, value] of Object.entries(DYNAMIC_CONFIG)) {
+  for (const [key, value] of Object.entries(dynamicConfig())) {
     args.push('--dynamic-config-value', `${key}=${JSON.stringify(value)}`);
   }
   return args;
@@ -109,7 +101,7 @@ async function prepare(address: string, namespace: string, check: () => void): P
   for (;;) {
     check();
     try {
-      const connection = await connectTemporal(address, 2_000);
+      const connection = await connectTemporal({ address }, 2_000);
       try {
         await retentionDays(connection, namespace);
         await ensureRetention(connection, namespace);

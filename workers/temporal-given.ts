@@ -1,30 +1,27 @@
 /** A Temporal server of the operator's (`TEMPORAL_ADDRESS`): used as it is, after a look at what sessions need. */
 import { StartError } from './data-folder.ts';
-import { connectTemporal } from './temporal-connection.ts';
-import { ensureSearchAttributes, RETENTION_DAYS, retentionDays } from './temporal-namespace.ts';
+import { assertTemporalReady, inDays, NotReadyError, reasonOf } from './readiness.ts';
+import { connectTemporal, type TemporalTarget } from './temporal-connection.ts';
+import { RETENTION_DAYS, retentionDays } from './temporal-namespace.ts';
 
 /**
- * Registers the search attributes and looks at the retention.
- * @returns a warning for the operator when closed runs are deleted too early, else undefined.
- * @throws StartError when the server or the namespace cannot be used.
+ * @returns a warning for the operator when closed runs are deleted earlier than sessions want, else undefined.
+ * @throws StartError when the server or the namespace cannot be used as it is.
  */
-export async function prepareGivenTemporal(address: string, namespace: string): Promise<string | undefined> {
-  const where = `TEMPORAL_ADDRESS is "${address}", TEMPORAL_NAMESPACE is "${namespace}"`;
-  const connection = await connectTemporal(address).catch((error: Error) => {
-    throw new StartError(`${where}, and the server does not answer: ${error.message}. Correct or unset them.`);
+export async function examineGivenTemporal(target: TemporalTarget): Promise<string | undefined> {
+  const { address, namespace } = target;
+  const connection = await connectTemporal(target).catch((error: unknown) => {
+    throw new StartError(
+      `The Temporal server at "${address}" does not answer: ${reasonOf(error)}. Correct or unset the TEMPORAL_* variables.`,
+    );
   });
   try {
+    await assertTemporalReady(connection, namespace);
     const days = await retentionDays(connection, namespace);
-    await ensureSearchAttributes(connection, namespace);
     if (days >= RETENTION_DAYS) return undefined;
-    return (
-      `The Temporal namespace "${namespace}" keeps closed runs for ${days} days; sessions need ${RETENTION_DAYS}. ` +
-      `Set it: temporal operator namespace update --retention ${RETENTION_DAYS}d -n ${namespace}`
-    );
+    return `The Temporal namespace "${namespace}" keeps closed runs for ${inDays(days)}; sessions want ${RETENTION_DAYS} days. \`longhand setup\` raises it.`;
   } catch (error) {
-    throw new StartError(
-      `${where}, and the namespace cannot be used: ${(error as Error).message}. Make the namespace, or set TEMPORAL_NAMESPACE.`,
-    );
+    throw error instanceof NotReadyError ? new StartError(error.message) : error;
   } finally {
     await connection.close();
   }

@@ -2,14 +2,17 @@
 import { fileURLToPath } from 'node:url';
 import { type Running, startProcess } from './child-process.ts';
 
+/** The entry of every command; it runs this same Node. */
+const LONGHAND = fileURLToPath(import.meta.resolve('#longhand'));
 /** The first start bundles the workflows (2 s, or much longer on a busy machine) and probes the sandbox. */
 const READY_MS = 180_000;
 /** Workers hand over or finish what they do within 30 s of SIGTERM. */
 const STOP_MS = 35_000;
 
 export interface WorkerProcessOptions {
-  /** Also the name of its entry in this folder, and of the line with which it says that it is ready. */
+  /** The command, and the line with which it says that it is ready. */
   name: 'brain' | 'hands';
+  args?: string[];
   env: Record<string, string>;
   onLine(line: string): void;
   /** Gets the process id at once. */
@@ -17,7 +20,7 @@ export interface WorkerProcessOptions {
 }
 
 /** @throws Error with the worker's last words when it ends before it is ready. */
-export async function startWorker({ name, env, onLine, onSpawn }: WorkerProcessOptions): Promise<Running> {
+export async function startWorker({ name, args = [], env, onLine, onSpawn }: WorkerProcessOptions): Promise<Running> {
   const lastLines: string[] = [];
   let ready = () => {};
   const isReady = new Promise<true>((resolve) => {
@@ -25,7 +28,7 @@ export async function startWorker({ name, env, onLine, onSpawn }: WorkerProcessO
   });
   const worker = await startProcess({
     command: process.execPath,
-    args: [fileURLToPath(new URL(`./${name}.ts`, import.meta.url))],
+    args: [LONGHAND, name, ...args],
     env,
     ipc: true,
     onSpawn,

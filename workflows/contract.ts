@@ -2,12 +2,21 @@
  * What the session workflow and the rest of the system say to each other: its input, its update and signal, and the
  * activities it asks for. Types and names only.
  */
-import type { BlobPart, EventEntry, LogEntry } from '../events/entry.ts';
+import type { BlobPart, EventEntry, FileBytes, LogEntry } from '../events/entry.ts';
 import type { EventParams, ModelUsage, Session, SessionEvent, SessionStatus, StopDetails } from '../events/wire.ts';
-import type { CallOutcome, Checkpoint, FileStat, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
+import type {
+  CallOutcome,
+  Checkpoint,
+  FileStat,
+  InputFile,
+  SandboxRef,
+  SandboxSpec,
+  ToolCall,
+} from '../sandbox/hands.ts';
 
-export type { FileStat };
+export type { FileStat, InputFile };
 
+import type { GraderSettings, GradeStepInput, GradeStepResult } from './grading-contract.ts';
 import type { SessionState } from './state.ts';
 
 export const SESSION_WORKFLOW = 'session';
@@ -17,8 +26,14 @@ export const SANDBOX_QUERY = 'sandbox';
 /** Failure type of an activity that needs a sandbox which has ended. */
 export const SANDBOX_GONE = 'SandboxGone';
 export const FILES_WORKFLOW = 'files';
+/** Error code of an update that was computed from what is no longer so. */
+export const STALE = 'update_stale';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
+/** Task queue of the hands workers of one machine, for sandboxes that only those can reach. */
+export function machineQueue(handsQueue: string, machine: string): string {
+  return `${handsQueue}@${machine}`;
+}
 /** The harness that new sessions get. */
 export const DEFAULT_HARNESS = 'default@1';
 
@@ -55,7 +70,28 @@ export interface SessionSettings {
   maxRunUpdates: number;
   /** Tool calls that run at once. */
   maxParallelCalls: number;
+  /**
+   * A sandbox that only one machine's workers can reach counts as lost when none of them takes a task for so long, ms:
+   * longer than a worker's restart, since what changed after the last checkpoint is then gone.
+   */
+  machineWaitMs: number;
+  /** How outputs are brought out; absent: they are not. */
+  outputs?: OutputLimits;
+  /** A `span.outcome_evaluation_ongoing` comes so often, ms; absent in sessions from before there were outcomes. */
+  gradingBeatMs?: number;
 }
+
+/** How much of /mnt/session/outputs becomes files. */
+export interface OutputLimits {
+  /** Idle waits so long for it, ms. */
+  waitMs: number;
+  /** Largest file, bytes; all new ones of one turn together; and how many files there may be. */
+  fileBytes: number;
+  turnBytes: number;
+  files: number;
+}
+
+export const DEFAULT_OUTPUT_LIMITS: OutputLimits = { waitMs: 10_000, fileBytes: 500e6, turnBytes: 2e9, files: 1_000 };
 
 export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
   retryInitialMs: 1_000,
@@ -67,6 +103,8 @@ export const DEFAULT_SESSION_SETTINGS: SessionSettings = {
   maxRunBytes: 512 * 1024,
   maxRunUpdates: 500,
   maxParallelCalls: 16,
+  machineWaitMs: 120_000,
+  gradingBeatMs: 10_000,
 };
 
 /** Input of the session workflow. */
@@ -81,16 +119,40 @@ export interface SessionInput {
   settings: SessionSettings;
   /** Task queue of the hands for this session's target. */
   handsQueue: string;
+  /** Read-only files of its sandbox; absent for none. */
+  inputs?: SessionInputs;
   /** Events that the session is born with. */
   initial?: PreparedEvent[];
   /** Set by continue-as-new. */
   carried?: SessionState;
+  /** Set, beside `carried`, when the session's workflow was lost and is started again from its log. */
+  woken?: Woken;
+}
+
+/** What a session that was lost is told when it goes on. */
+export interface Woken {
+  /** Requests that were answered and whose entries were lost, in their order. */
+  again: SessionRequest[];
+}
+
+/** Which read-only files a session's sandbox must hold. */
+export interface SessionInputs {
+  /** Counts the changes; an older one changes nothing. */
+  rev: number;
+  /** Blob of the session with the list as JSON ({@link InputFile}[]); null for an empty one. */
+  list: string | null;
+  /** There are skills among them. */
+  skills?: true;
 }
 
 /** An inbound event, checked by the api, its large parts already in the blob store. */
 export interface PreparedEvent {
   event: EventParams;
   blobs?: BlobPart[];
+  /** The files that its blocks name, by id; their bytes are blobs of the session. */
+  files?: Record<string, FileBytes>;
+  /** Of a `user.define_outcome`: how it will be graded. */
+  grader?: GraderSettings;
 }
 
 /** One thing asked of a session. */
@@ -100,6 +162,11 @@ export type SessionOp =
       op: 'update';
       title?: string | null;
       metadata?: Record<string, string>;
+      /**
+       * What the change was computed from: seq of the `session.updated` that the metadata came from, revision of the
+       * agent. If another change came between, this one is refused as `STALE`, to be computed again.
+       */
+      from?: { metadata?: number; agent?: number };
       /** The new tools, when the agent changed; its snapshot is stored under `agent.rev` before this is sent. */
       agent?: AgentPolicy;
       /** The `agent` member of `session.updated`, and its large parts (pointers start with `/event/agent`). */
@@ -109,7 +176,9 @@ export type SessionOp =
   | { op: 'archive' }
   | { op: 'delete' }
   /** Makes sure that there is a sandbox, for someone who wants its files; writes nothing to the log. */
-  | { op: 'sandbox' };
+  | { op: 'sandbox' }
+  /** The session's read-only files have changed; writes nothing to the log. */
+  | { op: 'inputs'; inputs: SessionInputs };
 
 /** A request in an update or signal. The same `id` within 10 minutes gets the first answer again. */
 export interface SessionRequest {
@@ -122,6 +191,8 @@ export interface AcceptedEvent {
   id: string;
   seq: number;
   processed_at: string | null;
+  /** Of a `user.define_outcome`. */
+  outcome_id?: string;
 }
 
 export type SessionAnswer =
@@ -216,6 +287,8 @@ export interface PublishInput {
   abort?: number;
   /** The run ends: store its entries as one sealed segment. */
   seal?: { from: number; to: number };
+  /** What comes next is a model request: once stored, the answer may come with that one's, a moment later. */
+  withRound?: true;
 }
 
 export interface ExecuteInput {
@@ -237,6 +310,10 @@ export type ExecuteResult =
 export interface BrainActivities {
   sample(input: SampleInput): Promise<SampleResult>;
   publish(input: PublishInput): Promise<void>;
+  /** Makes files of what a list of outputs names, once each. */
+  recordOutputs(input: { session: string; list: string }): Promise<void>;
+  /** One request to the grader of an outcome. */
+  gradeStep(input: GradeStepInput): Promise<GradeStepResult>;
 }
 
 /** Activities on a hands queue. */
@@ -244,11 +321,32 @@ export interface HandsActivities {
   provision(spec: SandboxSpec): Promise<{ ref: SandboxRef; restored?: Checkpoint }>;
   execute(input: ExecuteInput): Promise<ExecuteResult>;
   stopCalls(input: { ref: SandboxRef; thread: string; ids?: string[] }): Promise<void>;
+  /** Makes the sandbox's read-only files be those of a {@link SessionInputs} list. */
+  bringIn(input: { ref: SandboxRef; list: string | null }): Promise<void>;
+  /**
+   * Stores what is new under /mnt/session/outputs.
+   * @returns `list` names the blob with all that is there ({@link OutputList}); absent when it is that of `since`.
+   */
+  collectOutputs(input: {
+    ref: SandboxRef;
+    limits: OutputLimits;
+    since?: string;
+  }): Promise<{ list?: string; problems: string[] }>;
   checkpoint(input: { ref: SandboxRef; since?: string }): Promise<Checkpoint | null>;
+  /** What was handed in, for a grader: the name of a blob with `Outputs`. */
+  readOutputs(input: { ref: SandboxRef }): Promise<{ sha256: string }>;
   release(input: { ref: SandboxRef }): Promise<void>;
   listFiles(input: { ref: SandboxRef; path: string }): Promise<FileStat[]>;
   /** Copies a file into the session's part of the blob store. */
   exportFile(input: { ref: SandboxRef; path: string }): Promise<{ sha256: string; bytes: number }>;
+}
+
+/** What has been brought out of a sandbox. */
+export interface OutputList {
+  /** `path` is relative to /mnt/session/outputs. */
+  files: { path: string; sha256: string; bytes: number }[];
+  /** What could not be, in the words that were shown. */
+  problems: string[];
 }
 
 /** Answer of {@link SANDBOX_QUERY}. */

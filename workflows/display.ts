@@ -47,6 +47,10 @@ function summary(event: SessionEvent): string {
     case 'user.message':
     case 'agent.message':
       return text(event.content);
+    case 'user.define_outcome':
+      return event.description;
+    case 'span.outcome_evaluation_end':
+      return `${event.result}: ${event.explanation}`;
     case 'session.error':
       return `${event.error.type}: ${event.error.message}`;
     case 'session.status_idle':

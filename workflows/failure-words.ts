@@ -8,15 +8,22 @@ export function isGone(error: unknown): boolean {
   return cause instanceof ApplicationFailure && cause.type === SANDBOX_GONE;
 }
 
-/** True when no worker ever took the task: the call had no effect. */
-export function neverTaken(error: unknown): boolean {
+/** Of a sandbox that only one machine can reach. */
+export const MACHINE_GONE = 'No hands worker of its machine took the call in time.';
+
+/**
+ * Set when no worker took the task in time. `taken`: one had taken it before, and died with it (it left a heartbeat
+ * behind), so the call may have had effects.
+ */
+export function waitedInVain(error: unknown): { taken: boolean } | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
-  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_START';
+  if (!(cause instanceof TimeoutFailure) || cause.timeoutType !== 'SCHEDULE_TO_START') return undefined;
+  return { taken: cause.lastHeartbeatDetails !== undefined };
 }
 
 /** The innermost message, for a person. */
 export function reason(error: unknown): string {
-  if (neverTaken(error)) return 'no hands worker for this target took the call in time; is one running?';
+  if (waitedInVain(error)) return 'no hands worker for this target took the call in time; is one running?';
   const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
   return cause instanceof Error ? cause.message : String(cause);
 }

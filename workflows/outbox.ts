@@ -15,8 +15,11 @@ export interface Outbox {
   readonly busy: boolean;
   /** What a model request takes with it; undefined when it is too much for one carry and must be published first. */
   takeForSample(): { carry: Carry; settle(delivered: boolean): void } | undefined;
-  /** Publishes what no model request carries. One publish at a time; resolves when there is no more to do. */
-  flush(): Promise<void>;
+  /**
+   * Publishes what no model request carries. One publish at a time; resolves when there is no more to do.
+   * @param withRound - what comes next is a model request, see `PublishInput`.
+   */
+  flush(withRound?: boolean): Promise<void>;
   /** Tells the worker of this request to stop. */
   abort(request: number): Promise<void>;
   /** Stores all entries of this run as one sealed segment; everything must have been published. */
@@ -35,11 +38,14 @@ export function createOutbox(carryOf: (entries: LogEntry[]) => Carry): Outbox {
   };
   const uncarried = () => window.filter((entry) => entry.seq > sampled);
 
-  async function publishAll(): Promise<void> {
+  async function publishAll(withRound: boolean): Promise<void> {
+    let last = withRound;
     try {
       for (let rest = uncarried(); rest.length > 0; rest = uncarried()) {
         const entries = carryPrefix(rest);
-        await publish({ carry: carryOf(entries) });
+        const mark = last && entries.length === rest.length ? { withRound: true as const } : {};
+        last = false;
+        await publish({ carry: carryOf(entries), ...mark });
         acknowledgeOnly(entries);
       }
     } finally {
@@ -54,10 +60,10 @@ export function createOutbox(carryOf: (entries: LogEntry[]) => Carry): Outbox {
     window = window.filter((entry) => !done.has(entry.seq));
   }
 
-  function flush(): Promise<void> {
+  function flush(withRound = false): Promise<void> {
     if (publishing) return publishing;
     if (uncarried().length === 0) return Promise.resolve();
-    publishing = publishAll();
+    publishing = publishAll(withRound);
     return publishing;
   }
 

@@ -4,9 +4,9 @@
  */
 import { ApplicationFailure, log } from '@temporalio/workflow';
 import type { SandboxRef } from '../sandbox/hands.ts';
-import { sandboxWork, stopCalls } from './activities.ts';
+import { type HandsRoute, routeOf, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
-import { isGone, reason } from './failure-words.ts';
+import { isGone, reason, waitedInVain } from './failure-words.ts';
 import type { StepInput } from './reducer/step.ts';
 import type { SessionState } from './state.ts';
 
@@ -26,6 +26,8 @@ export interface SessionSandbox {
   readonly busy: boolean;
   /** The sandbox, made if there is none. */
   ensure(): Promise<SandboxRef>;
+  /** Where calls for this sandbox go. */
+  route(ref: SandboxRef): HandsRoute;
   /** Stops running calls. */
   stop(ids: string[]): Promise<void>;
   /** Saves the files. @returns false when they could not be saved and the sandbox must be kept. */
@@ -34,10 +36,14 @@ export interface SessionSandbox {
   letGo(save: boolean): Promise<void>;
 }
 
-export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, host: SandboxHost): SessionSandbox {
-  const sandbox = sandboxWork(input.handsQueue);
+export function createSessionSandbox(
+  input: Pick<SessionInput, 'handsQueue' | 'settings'>,
+  host: SandboxHost,
+): SessionSandbox {
+  const to = (ref: SandboxRef): HandsRoute => routeOf(input, ref);
   let provisioning: Promise<void> | undefined;
   let releasing: Promise<void> | undefined;
+  let bringing: Promise<void> | undefined;
   let saving: Promise<boolean> | undefined;
 
   /** The sandbox of this session, made by the first call that needs one; calls that come together share the making. */
@@ -49,6 +55,13 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
       });
       await provisioning;
     }
+    // What it must hold may change again while it is brought in.
+    while (lacksInputs()) {
+      bringing ??= bringIn().finally(() => {
+        bringing = undefined;
+      });
+      await bringing;
+    }
     const { ref } = host.state().sandbox;
     if (!ref) throw ApplicationFailure.nonRetryable('The sandbox was lost while it was being made.');
     return ref;
@@ -56,12 +69,34 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
 
   async function provision(): Promise<void> {
     const { generation, checkpoint: restore } = host.state().sandbox;
-    const made = await sandbox.provision({
+    const made = await sandboxWork(routeOf(input)).provision({
       sessionId: host.state().session,
       generation: generation + 1,
       ...(restore ? { restore } : {}),
+      ...(host.state().inputs?.skills ? { skills: true as const } : {}),
     });
     host.dispatch({ in: 'provisioned', ...made });
+  }
+
+  function lacksInputs(): boolean {
+    const { sandbox: present, inputs } = host.state();
+    return present.ref !== undefined && inputs !== undefined && present.inputs !== inputs.rev;
+  }
+
+  /** Read-only files are in place before the first call that could look for them. */
+  async function bringIn(): Promise<void> {
+    const { sandbox: present, inputs } = host.state();
+    const { ref } = present;
+    if (!ref || !inputs) return;
+    try {
+      await sandboxWork(to(ref)).bringIn({ ref, list: inputs.list });
+    } catch (error) {
+      // Its machine is gone, and the sandbox with it: the next call gets a new one elsewhere.
+      if (ref.queue !== undefined && waitedInVain(error)) return host.dispatch({ in: 'released' });
+      // The call that comes finds out the same, and says what is lost.
+      if (!isGone(error)) throw error;
+    }
+    host.dispatch({ in: 'broughtIn', generation: ref.generation, rev: inputs.rev });
   }
 
   async function stop(ids: string[]): Promise<void> {
@@ -71,7 +106,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
         host.dispatch({ in: 'executeFailed', call: id, message: 'interrupted by the user', started: false });
       return;
     }
-    await stopCalls(input.handsQueue)({ ref, thread: host.state().thread, ids }).catch((error: unknown) => {
+    await stopCalls(to(ref))({ ref, thread: host.state().thread, ids }).catch((error: unknown) => {
       // The grace period ends the turn all the same, and says that the command may still be running.
       log.warn('stopCalls failed', { reason: reason(error) });
     });
@@ -94,7 +129,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
     if (!ref) return false;
     host.begin();
     try {
-      const taken = await sandbox.checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
+      const taken = await sandboxWork(to(ref)).checkpoint({ ref, ...(last ? { since: last.sha256 } : {}) });
       host.dispatch({ in: 'checkpointed', generation: ref.generation, changes, checkpoint: taken });
       return true;
     } catch (error) {
@@ -115,7 +150,7 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
     if (!ref) return;
     host.begin();
     try {
-      await sandbox.release({ ref });
+      await sandboxWork(to(ref)).release({ ref });
       host.dispatch({ in: 'released' });
     } catch (error) {
       log.warn('release failed; it is tried again later', { reason: reason(error) });
@@ -131,8 +166,9 @@ export function createSessionSandbox(input: Pick<SessionInput, 'handsQueue'>, ho
 
   return {
     get busy() {
-      return provisioning !== undefined || releasing !== undefined;
+      return provisioning !== undefined || bringing !== undefined || releasing !== undefined;
     },
+    route: to,
     ensure: ensureSandbox,
     stop,
     checkpoint,

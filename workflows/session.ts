@@ -18,6 +18,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { SandboxRef } from '../sandbox/hands.ts';
 import { execute, sample } from './activities.ts';
 import {
   type Carry,
@@ -29,14 +30,16 @@ import {
   type SessionInput,
   type SessionRequest,
 } from './contract.ts';
+import { createDeliverables } from './deliverables.ts';
 import { createDisplay } from './display.ts';
-import { neverTaken, reason } from './failure-words.ts';
+import { MACHINE_GONE, reason, waitedInVain } from './failure-words.ts';
 import { createOutbox } from './outbox.ts';
 import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
-import { busy, type StepInput, step } from './reducer/step.ts';
+import { busy, lastCallRuns, type StepInput, step } from './reducer/step.ts';
 import { openRequest } from './reducer/turn.ts';
+import { createSessionGrading } from './session-grading.ts';
 import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
 import { type Call, initialState } from './state.ts';
@@ -77,6 +80,26 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       inFlight -= 1;
     },
   });
+  const collect = createDeliverables(input, {
+    state: () => state,
+    dispatch,
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+  });
+  const grading = createSessionGrading(input, {
+    state: () => state,
+    dispatch,
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+  });
   const display = createDisplay(state.status);
   const outbox = createOutbox(
     (entries): Carry => ({
@@ -97,7 +120,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     for (const command of result.commands) obey(command);
     // A model request takes the window with it; everything else is published at once.
     if (outbox.pending > 0 && !result.commands.some((command) => command.do === 'sample')) {
-      background(outbox.flush);
+      background(() => outbox.flush(lastCallRuns(state)));
     }
     return result.answer;
   }
@@ -123,6 +146,12 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       case 'stopCalls':
         background(() => sandbox.stop(command.ids));
         return;
+      case 'grade':
+        background(() => grading.run(command.evaluation));
+        return;
+      case 'stopGrading':
+        grading.stop();
+        return;
       case 'sleep':
         timer(command.ms, { in: 'woke', request: command.request });
         return;
@@ -132,9 +161,15 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       case 'idleTimer':
         timer(command.ms, { in: 'idleElapsed', turn: command.turn });
         return;
+      case 'collect':
+        background(() => collect(command));
+        return;
       case 'provision':
+        // For a person who looks: whoever needs it for work asks again, and is told what is wrong.
         background(async () => {
-          await sandbox.ensure();
+          await sandbox
+            .ensure()
+            .catch((error: unknown) => log.warn('no sandbox could be made', { reason: reason(error) }));
         });
         // A model request does not wait for a sandbox that somebody else has asked for: it goes out in this run.
         releaseHeld();
@@ -206,7 +241,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       } catch (error) {
         settle(false);
         if (isCancellation(error)) {
-          if (outbox.pending > 0) background(outbox.flush);
+          if (outbox.pending > 0) background(() => outbox.flush());
           return;
         }
         result = { ok: false, class: 'harness', message: reason(error) };
@@ -236,27 +271,35 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     inFlight += 1;
     const scope = new CancellationScope({ cancellable: true });
     executing.set(call.id, scope);
-    let started = false;
+    /** Set once the call may have been sent. */
+    let ref: SandboxRef | undefined;
     try {
-      const ref = await sandbox.ensure();
+      const sandboxRef = await sandbox.ensure();
       if (state.turn?.calls.find((one) => one.id === call.id)?.state !== 'running') return;
-      started = true;
+      ref = sandboxRef;
       const { deadlineMs } = deadline(call, settings);
       const result = await scope.run(() =>
         execute(
-          input.handsQueue,
+          sandbox.route(sandboxRef),
           deadlineMs,
           call.summary,
         )({
-          ref,
+          ref: sandboxRef,
           call: { id: call.id, thread: state.thread, name: call.name, input: call.input, deadlineMs },
           ...(call.inputBlobs ? { inputBlobs: call.inputBlobs } : {}),
         }),
       );
-      dispatch({ in: 'executed', call: call.id, result, generation: ref.generation });
+      dispatch({ in: 'executed', call: call.id, result, generation: sandboxRef.generation });
     } catch (error) {
       if (isCancellation(error)) return;
-      const begun = started && !neverTaken(error);
+      const waited = waitedInVain(error);
+      if (ref?.queue !== undefined && waited) {
+        // Its machine is gone, and the sandbox with it: the next call gets a new one elsewhere.
+        const result = { kind: 'lost', started: waited.taken ? 'maybe' : 'no', message: MACHINE_GONE } as const;
+        dispatch({ in: 'executed', call: call.id, result, generation: ref.generation });
+        return;
+      }
+      const begun = ref !== undefined && !(waited && !waited.taken);
       // Nobody waits for it any more; it must not go on behind the model's back.
       if (begun) background(() => sandbox.stop([call.id]));
       dispatch({ in: 'executeFailed', call: call.id, message: reason(error), started: begun });
@@ -292,7 +335,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     return requests.map((request) => dispatch({ in: 'request', request }) ?? { ok: true, events: [] });
   });
   setHandler(defineQuery<SandboxPlace>(SANDBOX_QUERY), () => ({
-    handsQueue: input.handsQueue,
+    handsQueue: state.sandbox.ref?.queue ?? input.handsQueue,
     ref: state.sandbox.ref,
   }));
   const dropped = metricMeter.createCounter(
@@ -325,6 +368,11 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
 
   /** Takes up what the last run was about to do. */
   function resume(): void {
+    if (input.woken) {
+      dispatch({ in: 'woken' });
+      for (const request of input.woken.again) dispatch({ in: 'request', request });
+      return;
+    }
     for (const command of openRequest(state)) obey(command);
     if (!busy(state) && state.sandbox.ref) {
       obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
@@ -357,7 +405,13 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     if (outbox.pending > 0 || state.seq - 1 !== to || !quiet() || !allHandlersFinished()) continue;
     if (state.ended) return;
     if (held === undefined && busy(state)) continue;
-    await continueAsNew<typeof session>({ ...input, initial: undefined, agent: state.agent, carried: state });
+    await continueAsNew<typeof session>({
+      ...input,
+      initial: undefined,
+      woken: undefined,
+      agent: state.agent,
+      carried: state,
+    });
   }
 }
 

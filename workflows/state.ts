@@ -4,9 +4,10 @@
  */
 import type { BlobPart } from '../events/entry.ts';
 import { noUsage } from '../events/usage.ts';
-import type { Session, SessionStatus } from '../events/wire.ts';
+import type { ModelUsage, Session, SessionStatus, StopDetails, StopReason } from '../events/wire.ts';
 import type { Checkpoint, SandboxRef } from '../sandbox/hands.ts';
-import type { AgentPolicy, SessionAnswer, SessionInput } from './contract.ts';
+import type { AgentPolicy, SessionAnswer, SessionInput, SessionInputs } from './contract.ts';
+import type { GraderSettings } from './grading-contract.ts';
 
 /** One tool use of the open turn, until its result is in the log. */
 export interface Call {
@@ -30,10 +31,14 @@ export interface Turn {
   /**
    * - `sampling`: a model request is out, or about to go out.
    * - `acting`: calls run. `waiting`: only people can go on; the session shows idle.
+   * - `collecting`: all is done but bringing out what was made; then the session shows idle.
    * - `backoff`: the model failed and will be asked again. `stopping`: interrupted, waiting briefly for what runs.
+   * - `grading`: an outcome's grader is at work.
    */
-  phase: 'sampling' | 'acting' | 'waiting' | 'backoff' | 'stopping';
+  phase: 'sampling' | 'acting' | 'waiting' | 'collecting' | 'backoff' | 'stopping' | 'grading';
   calls: Call[];
+  /** While `collecting`: how the turn ends. Absent when it only waits for people. */
+  idle?: { reason: StopReason; details: StopDetails };
   /** Failed model requests in a row. */
   failures: number;
   /** Replies in a row that were cut off at the model's output limit. */
@@ -70,10 +75,35 @@ export interface Sandbox {
   generation: number;
   ref?: SandboxRef;
   checkpoint?: Checkpoint;
+  /** `inputs.rev` that this generation's sandbox holds. */
+  inputs?: number;
   /** Counts what may have changed its files: each call's start and end. */
   changes: number;
   /** `changes` when the last checkpoint was begun: equal means that there is nothing to save. */
   saved: number;
+}
+
+/** What the agent works towards, and how far it has come. */
+export interface Outcome {
+  /** `outc_…` */
+  id: string;
+  /** seq of its `user.define_outcome`. */
+  seq: number;
+  maxIterations: number;
+  grader: GraderSettings;
+  /** From 0. */
+  iteration: number;
+  /**
+   * - `pending`: no model request has shown it yet. `running`: the agent works. `evaluating`: the grader does.
+   * - The others are ends.
+   */
+  result: 'pending' | 'running' | 'evaluating' | 'satisfied' | 'max_iterations_reached' | 'failed' | 'interrupted';
+  /** Id of the open evaluation's start. */
+  evaluation?: string;
+  /** Set when the evaluation was broken off: what its requests had cost. */
+  spent?: ModelUsage;
+  /** seq of the newest evaluation's end. */
+  explained?: number;
 }
 
 export interface SessionState {
@@ -82,6 +112,8 @@ export interface SessionState {
   workspace: string;
   thread: string;
   agent: AgentPolicy;
+  /** seq of the newest `session.updated` that changed the metadata; absent before the first. */
+  metadataSeq?: number;
   /** The next entry's seq. */
   seq: number;
   /** ms of the newest `processed_at`: stamps never go back. */
@@ -102,6 +134,12 @@ export interface SessionState {
   /** Ids of the newest confirmed calls, so that a late duplicate is harmless. */
   confirmed: string[];
   sandbox: Sandbox;
+  /** `sandbox.changes` when its outputs were last looked at, and the list of what has been brought out. */
+  outputs?: { seen: number; list?: string };
+  /** Read-only files that the sandbox must hold before its next call. */
+  inputs?: SessionInputs;
+  /** The newest outcome, open or ended; absent when there never was one. */
+  outcome?: Outcome;
   /** Counts turns: a timer that was set for an older idle time is stale. */
   turns: number;
   ended: null | { how: 'archived' | 'deleted'; at: number };
@@ -130,5 +168,6 @@ export function initialState(input: SessionInput, now: number): SessionState {
     sandbox: { generation: 0, changes: 0, saved: 0 },
     turns: 0,
     ended: null,
+    ...(input.inputs ? { inputs: input.inputs } : {}),
   };
 }

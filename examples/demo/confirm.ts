@@ -1,6 +1,6 @@
 /** Asks the person whether a tool may run; answers itself where nobody sits at a terminal. */
 import { createInterface } from 'node:readline/promises';
-import { INDENT, type Output, type Screen } from './screen.ts';
+import { INDENT, type Output, type Screen } from '../../client/command-line/screen.ts';
 
 export type Input = NodeJS.ReadableStream & { isTTY?: boolean };
 export type Answer = { result: 'allow' } | { result: 'deny'; deny_message: string };

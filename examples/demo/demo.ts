@@ -5,11 +5,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
+import { createScreen, type Output, type Screen } from '../../client/command-line/screen.ts';
+import { size } from '../../client/command-line/show-event.ts';
 import { confirmFrom, type Input } from './confirm.ts';
 import { follow } from './follow.ts';
 import { type Claim, judge } from './proof.ts';
-import { createScreen, type Output, type Screen } from './screen.ts';
-import { size } from './show-event.ts';
 import { agentParams, BATCHES, CHART, JOURNAL, OUTPUTS, REPORT, taskMessage } from './task.ts';
 
 export interface DemoOptions {

@@ -6,9 +6,9 @@ import type {
   BetaManagedAgentsSessionEvent as SessionEvent,
   BetaManagedAgentsStreamSessionEvents as StreamEvent,
 } from '@anthropic-ai/sdk/resources/beta/sessions';
+import type { Screen } from '../../client/command-line/screen.ts';
+import { describeInput, eventShower } from '../../client/command-line/show-event.ts';
 import type { Answer } from './confirm.ts';
-import type { Screen } from './screen.ts';
-import { describeInput, eventShower } from './show-event.ts';
 
 export interface FollowOptions {
   client: Anthropic;

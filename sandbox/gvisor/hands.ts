@@ -12,6 +12,7 @@ import {
   type SandboxSpec,
   type ToolCall,
 } from '../hands.ts';
+import { placeInputs } from '../place-inputs.ts';
 import type { CallState } from '../server/protocol.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { bootId } from './host-process.ts';
@@ -111,6 +112,12 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
 
     checkpoint,
 
+    listOutputs: async (ref, limits) => (await present(ref)).client.outputs(limits),
+
+    async placeInputs(ref, files, open) {
+      await placeInputs((await present(ref)).client, files, open);
+    },
+
     async release(ref) {
       await inTurn(ref.sessionId, async () => {
         const { records, destroy } = await life();
@@ -150,10 +157,11 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
 }
 
 async function provision(life: Life, spec: SandboxSpec, signal: AbortSignal): Promise<SandboxRef> {
-  const { sessionId, generation } = spec;
-  const ref: SandboxRef = { sessionId, generation, id: sandboxId(sessionId, generation), provider: 'gvisor' };
+  const { sessionId, generation, copy } = spec;
+  const id = sandboxId(sessionId, generation, copy);
+  const ref: SandboxRef = { sessionId, generation, id, provider: 'gvisor', ...(copy === undefined ? {} : { copy }) };
   for (const other of await life.records.all()) {
-    if (other.sessionId !== sessionId) continue;
+    if (other.sessionId !== sessionId || other.copy !== copy) continue;
     // A slow attempt of long ago must not end the sandbox that came after it.
     if (other.generation > generation) {
       throw new Error(`Session ${sessionId} is at generation ${other.generation}; ${generation} is not made again.`);

@@ -169,9 +169,7 @@ describe('the agent and its supervisor', () => {
         .replace(/\n\[exit.*/, '')
         .split('\n')
         .sort(),
-    ).toEqual([
-      ...['/dev/shm', '/home/agent', '/mnt/session/outputs', '/mnt/session/uploads', '/tmp', '/var/tmp', '/workspace'],
-    ]);
+    ).toEqual([...['/dev/shm', '/home/agent', '/mnt/session/outputs', '/tmp', '/var/tmp', '/workspace']]);
   });
 });
 

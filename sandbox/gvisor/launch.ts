@@ -5,7 +5,7 @@ import { chownSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SandboxLimits } from '../hands.ts';
-import type { ServerConfig } from '../server/protocol.ts';
+import { type ServerConfig, SKILLS } from '../server/protocol.ts';
 import { DOOR, JOURNAL, NODE, ociSpec, RUN, TOOL_SERVER } from './oci.ts';
 import type { Places } from './places.ts';
 import { makeRootTree, type RootFiles } from './root-files.ts';
@@ -26,7 +26,7 @@ export interface LaunchPlan {
   inodes: number;
   programs: Programs;
   files: RootFiles;
-  server: Pick<ServerConfig, 'sessionId' | 'generation' | 'shellNote' | 'awaitRestore'>;
+  server: Pick<ServerConfig, 'sessionId' | 'generation' | 'shellNote' | 'awaitRestore' | 'skills'>;
 }
 
 export interface Launched {
@@ -53,11 +53,16 @@ export async function makeFolders(places: Places, { id, uid, limits, inodes, pro
     { source: programs.node, destination: NODE },
     { source: programs.toolServer, destination: TOOL_SERVER },
   ];
-  for (const path of [folder, ...['journal', 'disk', 'runsc'].map((name) => join(folder, name)), door]) {
+  for (const path of [folder, ...['journal', 'skills', 'disk', 'runsc'].map((name) => join(folder, name)), door]) {
     await mkdir(path, { recursive: true, mode: 0o700 });
     if (uid !== undefined) chownSync(path, uid, uid);
   }
-  makeRootTree(join(folder, 'root'), { ...files, mounts: readOnly }, [JOURNAL], uid);
+  makeRootTree(
+    join(folder, 'root'),
+    { ...files, mounts: readOnly },
+    server.skills ? [JOURNAL, SKILLS] : [JOURNAL],
+    uid,
+  );
   const config: ServerConfig = {
     ...server,
     dial: `${DOOR}/hands.sock`,
@@ -71,7 +76,8 @@ export async function makeFolders(places: Places, { id, uid, limits, inodes, pro
   await writeFile(join(door, 'server.json'), JSON.stringify(config), { mode: 0o600 });
   if (uid !== undefined) chownSync(join(door, 'server.json'), uid, uid);
   const paths = { root: join(folder, 'root'), journal: join(folder, 'journal'), door };
-  const spec = ociSpec({ ...paths, readOnly, limits });
+  const skills = server.skills ? { skills: join(folder, 'skills') } : {};
+  const spec = ociSpec({ ...paths, ...skills, readOnly, limits });
   await writeFile(join(folder, 'config.json'), JSON.stringify(spec), { mode: 0o644 });
 }
 

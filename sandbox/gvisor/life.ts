@@ -215,8 +215,9 @@ async function connectionOf(record: SandboxRecord, door: Door, patienceMs: numbe
 }
 
 function newRecord({ places, limits, cgroups }: Base, spec: SandboxSpec): SandboxRecord {
-  const id = sandboxId(spec.sessionId, spec.generation);
+  const id = sandboxId(spec.sessionId, spec.generation, spec.copy);
   return {
+    ...(spec.copy === undefined ? {} : { copy: spec.copy }),
     ...{ id, sessionId: spec.sessionId, generation: spec.generation, uid: hostUid(places.asRoot, id) },
     ...{ limits: { ...limits, ...spec.limits }, state: 'making', createdAt: new Date().toISOString() },
     ...{ pid: 0, pidStart: '', goferPid: 0, bootId: bootId(), cgroups },
@@ -234,11 +235,14 @@ function planOf({ programs, files }: Base, spec: SandboxSpec, { id, uid, limits 
       generation: spec.generation,
       shellNote: shellNote(spec),
       awaitRestore: spec.restore !== undefined,
+      ...(spec.skills ? { skills: true as const } : {}),
     },
   };
 }
 
-function shellNote({ restore: from, generation }: SandboxSpec): string | undefined {
+function shellNote({ restore: from, generation, copy }: SandboxSpec): string | undefined {
+  // Whoever looks at a copy has had none before.
+  if (copy !== undefined && generation === 1) return undefined;
   const rest = 'processes, working directory and variables of before are gone.';
   if (from) return `The sandbox was made anew with the files as of ${from.takenAt}; the shell is new: ${rest}`;
   if (generation > 1) return `The sandbox was made anew and is empty; the shell is new: ${rest}`;

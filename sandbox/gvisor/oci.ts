@@ -1,5 +1,6 @@
 /** The OCI runtime spec (config.json) of a sandbox. https://github.com/opencontainers/runtime-spec */
 import type { SandboxLimits } from '../hands.ts';
+import { SKILLS } from '../server/protocol.ts';
 import type { ReadOnlyMount } from './root-files.ts';
 
 /** Paths inside. */
@@ -30,18 +31,27 @@ const INIT = 'while :; do "$0" "$1" "$2"; sleep 0.1; done';
 export interface OciParts {
   /** Host folders of this sandbox: the tree of mount points, the journal's (empty), and the one with the socket. */
   root: string;
+  /** An empty folder, where there are to be skills. */
+  skills?: string;
   journal: string;
   door: string;
   readOnly: ReadOnlyMount[];
   limits: SandboxLimits;
 }
 
-export function ociSpec({ root, journal, door, readOnly, limits }: OciParts): object {
+export function ociSpec({ root, journal, door, skills, readOnly, limits }: OciParts): object {
   const bind = ({ source, destination }: ReadOnlyMount) => ({
     destination,
     source,
     type: 'bind',
     options: ['rbind', 'ro', 'nosuid', 'nodev'],
+  });
+  // Writable, but an overlay: runsc gives it a disk file of its own, and never writes to this folder.
+  const overlay = (destination: string, source: string) => ({
+    destination,
+    source,
+    type: 'bind',
+    options: ['rbind', 'rw', 'nosuid', 'nodev'],
   });
   const tmpfs = (destination: string, options: string[]) => ({
     destination,
@@ -73,8 +83,9 @@ export function ociSpec({ root, journal, door, readOnly, limits }: OciParts): ob
       tmpfs('/dev/shm', ['mode=1777', 'size=64m']),
       tmpfs('/run', ['mode=755', 'size=64m']),
       bind({ source: door, destination: DOOR }),
-      // Writable, but an overlay: runsc gives it a disk file of its own, and never writes to this folder.
-      { destination: JOURNAL, source: journal, type: 'bind', options: ['rbind', 'rw', 'nosuid', 'nodev'] },
+      overlay(JOURNAL, journal),
+      // A mount: the agent owns the folder that it is in, and could put another one in the place of a plain folder.
+      ...(skills ? [overlay(SKILLS, skills)] : []),
       ...readOnly.map(bind),
     ],
     linux: {

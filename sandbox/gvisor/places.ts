@@ -63,8 +63,9 @@ export async function preparePlaces(options: {
 }
 
 /** The provider's name of a sandbox; also a container id of runsc's. */
-export function sandboxId(sessionId: string, generation: number): string {
-  return `lh-${createHash('sha256').update(sessionId).digest('hex').slice(0, 12)}-${generation}`;
+export function sandboxId(sessionId: string, generation: number, copy?: string): string {
+  const whose = copy === undefined ? sessionId : `${sessionId}\n${copy}`;
+  return `lh-${createHash('sha256').update(whose).digest('hex').slice(0, 12)}-${generation}`;
 }
 
 /** The host's id for a sandbox: as root an unprivileged one of its own, else undefined (the user's). */

@@ -12,6 +12,7 @@ import type { CgroupParent } from './cgroup.ts';
 export interface SandboxRecord {
   id: string;
   sessionId: string;
+  copy?: string;
   generation: number;
   createdAt: string;
   /** Of the sandbox's kernel (the sentry) on the host; 0 while it is being made. */

@@ -12,11 +12,11 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
-import { AGENT_UID, HOME, PATH, SESSION_DIR, WORKSPACE } from './protocol.ts';
+import { AGENT_UID, HOME, OUTPUTS, PATH, SKILLS, WORKSPACE } from './protocol.ts';
 
-const MEMBERS = [WORKSPACE, HOME, `${SESSION_DIR}/outputs`].map((path) => path.slice(1));
+const MEMBERS = [WORKSPACE, HOME, OUTPUTS].map((path) => path.slice(1));
 /** Whatever can be fetched or computed again. */
-const LEFT_OUT = [`${HOME}/.cache`, `${HOME}/.npm/_cacache`, `${HOME}/.npm/_logs`].map((path) => path.slice(1));
+const LEFT_OUT = [`${HOME}/.cache`, `${HOME}/.npm/_cacache`, `${HOME}/.npm/_logs`];
 
 export interface Archive {
   path: string;
@@ -29,13 +29,13 @@ export interface Archive {
 
 /**
  * Packs into a file of the server's own in `dir`, so that the hash is known before a byte is sent. The same files give
- * the same bytes. Runs as the server's uid: an agent's unreadable files belong to it too.
+ * the same bytes; `skills`, which come from outside, are not among them. Runs as the server's uid: an agent's unreadable files belong to it too.
  */
-export async function pack(dir: string): Promise<Archive> {
+export async function pack(dir: string, skills: boolean): Promise<Archive> {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const path = join(dir, `checkpoint-${process.hrtime.bigint()}.tar.zst`);
   const takenAt = new Date().toISOString();
-  const exclude = LEFT_OUT.map((name) => `--exclude=${name}`);
+  const exclude = [...LEFT_OUT, ...(skills ? [SKILLS] : [])].map((path) => `--exclude=${path.slice(1)}`);
   const members = MEMBERS.filter((name) => existsSync(`/${name}`));
   const options = [
     '--create',

@@ -3,16 +3,14 @@
  * what makes it feel like one shell is that exports and working directory are carried from a thread's command to its
  * next.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { signalCall } from './agent-processes.ts';
-import { createPipes } from './fifo.ts';
 import { type OutputSpool, openSpool } from './output.ts';
-import { AGENT_UID, HOME, type ServerConfig, WORKSPACE } from './protocol.ts';
-import { parseState, SHELL_SCRIPT, type ShellState, stateFile } from './shell-script.ts';
+import { HOME, type ServerConfig, WORKSPACE } from './protocol.ts';
+import { firstState, parseState, type ShellState, stateFile } from './shell-script.ts';
+import { createWaitingShells, type WaitingShell } from './waiting-shell.ts';
 
 /** Between SIGTERM and SIGKILL, milliseconds. */
 const TERM_GRACE_MS = 300;
@@ -59,15 +57,11 @@ export interface Bash {
 
 /** Makes the tool; `spoolDir` is the server's own. */
 export function createBash(config: ServerConfig, spoolDir: string): Bash {
-  const script = join(config.runDir, 'shell.sh');
-  const callsDir = join(config.runDir, 'bash');
-  mkdirSync(callsDir, { recursive: true, mode: 0o755 });
   mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
-  writeFileSync(script, SHELL_SCRIPT, { mode: 0o644 });
-  const takePipe = createPipes(join(config.runDir, 'pipes'));
+  const waiting = createWaitingShells(config.runDir);
+  const first = firstState(WORKSPACE, BASE_ENV);
   const shells = new Map<string, ShellState>();
   const told = new Set<string>();
-  let started = 0;
 
   return {
     restart(thread) {
@@ -75,60 +69,47 @@ export function createBash(config: ServerConfig, spoolDir: string): Bash {
       told.add(thread);
     },
     async start({ id, thread, command, deadlineMs }) {
-      // Short: bash puts this path in front of its error messages.
-      const name = String(++started);
-      const files = { command: join(callsDir, name), state: join(callsDir, `${name}.env`) };
-      const state = shells.get(thread) ?? { cwd: WORKSPACE, exports: '' };
-      const pipe = await takePipe();
-      const spool = openSpool(join(spoolDir, name), config.outputBytes);
-      pipe.readable.on('data', (chunk) => spool.write(chunk)).on('error', () => undefined);
-      let child: ChildProcess;
+      const shell = await waiting.take();
+      const { files } = shell;
+      const spool = openSpool(join(spoolDir, basename(files.command)), config.outputBytes);
+      shell.output.on('data', (chunk) => spool.write(chunk)).on('error', () => undefined);
       try {
         writeFileSync(files.command, command, { mode: 0o644 });
-        writeFileSync(files.state, stateFile(state), { mode: 0o644 });
-        child = spawn('/bin/bash', ['--noprofile', '--norc', script, files.command, files.state, id], {
-          uid: AGENT_UID,
-          gid: AGENT_UID,
-          cwd: '/',
-          // With a state its exports are everything, so that what was unset stays unset.
-          env: shells.has(thread) ? {} : BASE_ENV,
-          detached: true,
-          stdio: ['ignore', pipe.writeFd, pipe.writeFd, 'pipe'],
-        });
-        await once(child, 'spawn');
+        writeFileSync(files.state, stateFile(shells.get(thread) ?? first), { mode: 0o644 });
       } catch (error) {
-        pipe.readable.destroy();
+        // It reads the end of its word to begin, and ends.
+        shell.control.destroy();
+        shell.output.destroy();
         spool.close();
         removeFiles(files);
         throw error;
-      } finally {
-        closeSync(pipe.writeFd);
       }
+      shell.begin(id);
       const note = told.has(thread) ? undefined : config.shellNote;
       told.add(thread);
-      const run = follow(child, id, deadlineMs, { output: pipe.readable, spool });
+      const run = follow(shell, id, deadlineMs, spool);
       const end = run.end.then(({ after, ...result }) => {
+        waiting.refill();
         removeFiles(files);
         if (result.ended) shells.delete(thread);
         else if (after) shells.set(thread, after);
         return { ...result, note };
       });
-      return { pid: child.pid ?? 0, stop: run.stop, end };
+      return { pid: shell.pid, stop: run.stop, end };
     },
   };
 }
 
-function removeFiles(files: Record<string, string>): void {
+function removeFiles(files: WaitingShell['files']): void {
   for (const path of Object.values(files)) rmSync(path, { force: true });
 }
 
 function follow(
-  child: ChildProcess,
+  { pid: pgid, output, control, exited }: WaitingShell,
   callId: string,
   deadlineMs: number,
-  { output, spool }: { output: Readable; spool: OutputSpool },
+  spool: OutputSpool,
 ): { stop(): void; end: Promise<BashEnd & { after?: ShellState }> } {
-  const pgid = child.pid ?? 0;
   let ended: BashEnd['ended'];
   let kill: NodeJS.Timeout | undefined;
   const end = (why: 'timeout' | 'stopped') => {
@@ -139,18 +120,17 @@ function follow(
   };
   const deadline = setTimeout(() => end('timeout'), deadlineMs);
   const stateChunks: Buffer[] = [];
-  const stateOut = child.stdio[3] as Readable;
-  stateOut.on('data', (chunk: Buffer) => stateChunks.push(chunk)).on('error', () => undefined);
+  control.on('data', (chunk: Buffer) => stateChunks.push(chunk));
 
   const finished = async () => {
-    const [exitCode, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+    const [exitCode, signal] = await exited;
     clearTimeout(deadline);
     clearTimeout(kill);
     // What left the group on SIGTERM, or ignored it, goes too.
     if (ended) signalCall(callId, pgid, 'SIGKILL');
-    await Promise.all([drained(output), drained(stateOut)]);
+    await Promise.all([drained(output), drained(control)]);
     const after = parseState(Buffer.concat(stateChunks));
-    stateOut.destroy();
+    control.destroy();
     const { text, dropped } = spool.read();
     spool.close();
     // Background processes may hold the pipe: whatever they still write is read and dropped, or they would be stuck.
@@ -172,8 +152,9 @@ async function drained(stream: Readable): Promise<void> {
       got = true;
     };
     stream.on('data', listener);
+    // Two: between them the event loop has looked once at everything that can be read.
     await new Promise((resolve) => setImmediate(resolve));
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setImmediate(resolve));
     stream.off('data', listener);
     quiet = got ? 0 : quiet + 1;
   }

@@ -25,6 +25,8 @@ export interface Calls {
   state(id: string): CallState | undefined;
   /** Resolves when the call has ended or `ms` have passed. */
   wait(id: string, ms: number): Promise<CallState | undefined>;
+  /** Whether a call runs, or was made since this was asked last. */
+  atWork(): boolean;
   /** Ends calls, running or waiting, and resolves when they are recorded as interrupted. */
   stop(request: StopRequest): Promise<void>;
 }
@@ -45,8 +47,10 @@ interface Parts {
 export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
   const live = new Map<string, Live>();
   const queues = new Map<string, Promise<void>>();
+  let made = false;
 
   const launch = (id: string, request: CallRequest) => {
+    made = true;
     const abort = new AbortController();
     const previous = request.name === 'bash' ? queues.get(request.thread) : undefined;
     const ended = (previous ?? Promise.resolve()).then(() => runToEnd(id, request, abort.signal));
@@ -139,6 +143,11 @@ export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
         clearTimeout(timer);
       }
       return state(id);
+    },
+    atWork() {
+      const was = made;
+      made = false;
+      return was || live.size > 0;
     },
     async stop({ thread, ids }) {
       const chosen = ids ?? [...live].filter(([, call]) => call.thread === thread).map(([id]) => id);

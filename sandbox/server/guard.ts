@@ -11,6 +11,8 @@ import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
 const LOOK_MS = 200;
 /** A process count near the limit for this many looks in a row is a fork bomb, or as good as one. */
 const FULL_LOOKS = 8;
+/** Under the agent's uid without a call: the file tools' process and the shell that waits. */
+const OWN_PROCESSES = 2;
 const COUNT_FILES_MS = 2_000;
 /** Counting may take this share of the time. */
 const COUNT_SHARE = 0.05;
@@ -20,7 +22,8 @@ export interface Guard {
   since(ms: number): string[];
 }
 
-export function startGuard({ memoryBytes, pids, inodes }: ServerConfig): Guard {
+/** @param atWork - whether a call runs, or was made since it was asked last. */
+export function startGuard({ memoryBytes, pids, inodes }: ServerConfig, atWork: () => boolean): Guard {
   const events: { at: number; text: string }[] = [];
   const tell = (text: string) => {
     events.push({ at: Date.now(), text });
@@ -48,7 +51,9 @@ export function startGuard({ memoryBytes, pids, inodes }: ServerConfig): Guard {
   let filesBefore = 0;
   let nextCount = 0;
   const countFiles = async () => {
-    if (Date.now() < nextCount || agentPids().length === 0) return;
+    if (Date.now() < nextCount) return;
+    // Counting starts three processes: forty idle sandboxes would keep a processor busy with it.
+    if (!atWork() && agentPids().length <= OWN_PROCESSES) return;
     const began = Date.now();
     const files = await fileCount();
     nextCount = Date.now() + Math.max(COUNT_FILES_MS, (Date.now() - began) / COUNT_SHARE);

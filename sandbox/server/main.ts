@@ -13,6 +13,7 @@ import { createCalls, settleLeftOpen } from './calls.ts';
 import { serveByDialling } from './dial.ts';
 import { prepareFolders } from './folders.ts';
 import { startGuard } from './guard.ts';
+import { createInputs } from './inputs.ts';
 import { openJournal } from './journal.ts';
 import type { ServerConfig } from './protocol.ts';
 import { createHandler } from './routes.ts';
@@ -27,7 +28,7 @@ process.on('unhandledRejection', (error) => process.stderr.write(`tool server: $
 
 async function serve(configFile: string): Promise<never> {
   const config = JSON.parse(readFileSync(configFile, 'utf8')) as ServerConfig;
-  prepareFolders();
+  prepareFolders(config.skills === true);
   const journal = openJournal(config.journalDir);
   if (journal.open().length > 0) {
     await killAllAgentProcesses();
@@ -38,10 +39,11 @@ async function serve(configFile: string): Promise<never> {
   mkdirSync(spoolDir, { mode: 0o700 });
   const tools = createToolProcess(fileURLToPath(import.meta.url));
   const bash = createBash(config, spoolDir);
-  const guard = startGuard(config);
+  const guard = startGuard(config, () => calls.atWork());
   const calls = createCalls({ journal, bash, tools, guard });
+  const inputs = createInputs(config.journalDir);
   setTimeout(() => tools.warm(), WARM_AFTER_MS);
-  return await serveByDialling(config.dial, createHandler({ config, journal, calls, tools, spoolDir }));
+  return await serveByDialling(config.dial, createHandler({ config, journal, calls, tools, inputs, spoolDir }));
 }
 
 const argument = process.argv[2];

@@ -4,7 +4,7 @@
  */
 
 import type { ResultBlock } from '../../events/wire.ts';
-import type { FileStat, ToolCall } from '../hands.ts';
+import type { FileStat, InputFile, ToolCall } from '../hands.ts';
 
 /** Header with the sandbox's generation, in decimal. */
 export const GENERATION_HEADER = 'x-longhand-generation';
@@ -19,6 +19,10 @@ export const MAX_TEXT = 100_000;
 export const WORKSPACE = '/workspace';
 export const HOME = '/home/agent';
 export const SESSION_DIR = '/mnt/session';
+/** Read-only for the agent: the files that a session was given, and its skills. */
+export const UPLOADS = `${SESSION_DIR}/uploads`;
+export const OUTPUTS = `${SESSION_DIR}/outputs`;
+export const SKILLS = `${WORKSPACE}/skills`;
 /** Where the tool server looks for programs: nothing there is the agent's. */
 export const PATH = '/usr/local/bin:/usr/bin:/bin';
 /** Uid and gid of commands and file tools. The tool server has another one. */
@@ -44,6 +48,8 @@ export interface ServerConfig {
   inodes: number;
   /** What the first command of each thread is told about its shell; absent in a session's first sandbox. */
   shellNote?: string;
+  /** {@link SKILLS} is a mount of its own, which the agent cannot write to and checkpoints leave out. */
+  skills?: true;
   /** Whether files must be restored (`PUT /checkpoint`) before the first call is taken. */
   awaitRestore: boolean;
 }
@@ -77,6 +83,11 @@ export interface Health {
 /** Answer of `GET /files?path=`. */
 export interface FileListing {
   files: FileStat[];
+}
+
+/** Answer of `GET /inputs`: the read-only files that are in place. */
+export interface InputListing {
+  files: InputFile[];
 }
 
 /** Body of every answer with a status of 400 or more. */

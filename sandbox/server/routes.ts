@@ -5,8 +5,10 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { InputFile } from '../hands.ts';
 import { pack, readArchive, unpack } from './archive.ts';
 import { CallConflictError, type Calls } from './calls.ts';
+import { InputRefusedError, type Inputs } from './inputs.ts';
 import type { Journal } from './journal.ts';
 import {
   AGENT_UID,
@@ -32,6 +34,7 @@ interface Parts {
   journal: Journal;
   calls: Calls;
   tools: ToolProcess;
+  inputs: Inputs;
   /** Folder for archives, on the server's own mount. */
   spoolDir: string;
 }
@@ -48,11 +51,18 @@ class HttpError extends Error {
 export function createHandler(parts: Parts): (request: Request, response: Response) => void {
   return (request, response) => {
     route(parts, request, response).catch((error: Error) => {
-      const status = error instanceof HttpError ? error.status : error instanceof CallConflictError ? 409 : 500;
+      const status = statusOf(error);
       if (response.headersSent) response.destroy?.();
       else send(response, status, { error: error.message });
     });
   };
+}
+
+function statusOf(error: Error): number {
+  if (error instanceof HttpError) return error.status;
+  if (error instanceof CallConflictError) return 409;
+  // Insufficient storage: the same files will not fit at the next attempt either.
+  return error instanceof InputRefusedError ? 507 : 500;
 }
 
 async function route(parts: Parts, request: Request, response: Response): Promise<void> {
@@ -86,6 +96,18 @@ async function route(parts: Parts, request: Request, response: Response): Promis
       return send(response, 200, { files: await notFound(tools.list(path)) });
     case 'GET /file':
       return await sendFile(parts, path, response);
+    case 'GET /outputs': {
+      const [fileBytes, files] = ['fileBytes', 'files'].map((name) => Number(url.searchParams.get(name)));
+      return send(response, 200, await tools.outputs({ fileBytes: fileBytes ?? 0, files: files ?? 0 }));
+    }
+    case 'GET /inputs':
+      return send(response, 200, { files: parts.inputs.list() });
+    case 'PUT /inputs':
+      await parts.inputs.place(inputOf(url), request as Readable);
+      return send(response, 200, {});
+    case 'DELETE /inputs':
+      await parts.inputs.remove(path);
+      return send(response, 200, {});
     case 'GET /checkpoint':
       return await checkpoint(parts, url.searchParams.get('since'), response);
     default:
@@ -101,6 +123,12 @@ function checkGeneration(config: ServerConfig, request: Request): void {
 
 function id(encoded: string | undefined): string {
   return decodeURIComponent(encoded ?? '');
+}
+
+function inputOf({ searchParams: search }: URL): InputFile {
+  const path = search.get('path') ?? '';
+  const file = { path, sha256: search.get('sha256') ?? '', bytes: Number(search.get('bytes')) };
+  return search.has('executable') ? { ...file, executable: true } : file;
 }
 
 function waitOf(url: URL): number {
@@ -127,8 +155,8 @@ async function restore({ config, journal }: Parts, request: Request, response: R
   send(response, 200, {});
 }
 
-async function checkpoint({ spoolDir }: Parts, since: string | null, response: Response): Promise<void> {
-  const archive = await pack(spoolDir);
+async function checkpoint({ config, spoolDir }: Parts, since: string | null, response: Response): Promise<void> {
+  const archive = await pack(spoolDir, config.skills === true);
   if (archive.sha256 === since) {
     await archive.remove();
     return send(response, 204);

@@ -4,16 +4,18 @@
  */
 
 /**
- * Arguments: the command's file, the state's file, the call's id. `source` lets `exit`, `return` and `set -e` mean what
- * they mean; the trap saves the state after an `exit`. `builtin`: a command may define functions with these names.
+ * Arguments: the command's file and the state's file, which are there once the call's id comes as a line from fd 3.
+ * `source` lets `exit`, `return` and `set -e` mean what they mean; the trap saves the state after an `exit`. `builtin`: a
+ * command may define functions with these names. `SECONDS`: the shell may have waited for its command for hours.
  */
 export const SHELL_SCRIPT = `\
+IFS= read -r -u 3 __longhand_call || exit 0
 exec 97>&3 3>&-
 __longhand_save() {
   { builtin set +eux; } 2>/dev/null
   { builtin printf '%s\\0' "$PWD"; builtin export -p; } >&97 2>/dev/null
 }
-__longhand_command=$1 __longhand_state=$2 __longhand_call=$3
+__longhand_command=$1 __longhand_state=$2
 builtin set --
 builtin source "$__longhand_state" 2>/dev/null
 export LONGHAND_CALL=$__longhand_call
@@ -23,6 +25,7 @@ if ! builtin cd -- "$__longhand_cwd" 2>/dev/null; then
 fi
 builtin unset OLDPWD __longhand_state __longhand_call __longhand_cwd
 builtin trap __longhand_save EXIT
+SECONDS=0
 builtin source "$__longhand_command"
 `;
 
@@ -34,6 +37,16 @@ export interface ShellState {
   cwd: string;
   /** `declare -x` lines as bash printed them. */
   exports: string;
+}
+
+/** What a thread's first command begins with. */
+export function firstState(cwd: string, env: Record<string, string>): ShellState {
+  return {
+    cwd,
+    exports: Object.entries(env)
+      .map(([name, value]) => `declare -x ${name}=${quote(value)}`)
+      .join('\n'),
+  };
 }
 
 /** The file for `$2` of {@link SHELL_SCRIPT}. */

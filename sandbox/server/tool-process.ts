@@ -1,6 +1,6 @@
 /** The tool server's side of the file tools' process: starts it under the agent's uid, asks it, replaces it. */
 import { type ChildProcess, fork } from 'node:child_process';
-import type { FileStat } from '../hands.ts';
+import type { FileStat, OutputListing } from '../hands.ts';
 import type { CallResult } from './journal.ts';
 import { AGENT_UID, HOME, WORKSPACE } from './protocol.ts';
 import type { WorkerReply, WorkerRequest } from './tool-worker.ts';
@@ -19,6 +19,8 @@ export interface ToolProcess {
   list(path: string): Promise<FileStat[]>;
   /** The regular file behind a path that the agent may read; rejects with a reason for people. */
   locate(path: string): Promise<FileStat>;
+  /** What the agent left to be brought out. */
+  outputs(limits: { fileBytes: number; files: number }): Promise<OutputListing>;
   /** Starts the process ahead of need (0.3 s). */
   warm(): void;
 }
@@ -98,6 +100,11 @@ export function createToolProcess(bundle: string): ToolProcess {
     async list(path) {
       const reply = await ask({ ref: ++lastRef, op: 'list', path });
       if ('files' in reply) return reply.files;
+      throw new Error(failureOf(reply));
+    },
+    async outputs(limits) {
+      const reply = await ask({ ref: ++lastRef, op: 'outputs', limits });
+      if ('outputs' in reply) return reply.outputs;
       throw new Error(failureOf(reply));
     },
     async locate(path) {

@@ -13,7 +13,8 @@ import {
   betaWriteTool,
 } from '@anthropic-ai/sdk/tools/agent-toolset/node';
 import type { ResultBlock } from '../../events/wire.ts';
-import type { FileStat } from '../hands.ts';
+import type { FileStat, OutputListing } from '../hands.ts';
+import { createOutputs } from './outputs.ts';
 import { WORKSPACE } from './protocol.ts';
 import { readMedia } from './read-media.ts';
 
@@ -21,12 +22,14 @@ export type WorkerRequest =
   | { ref: number; op: 'tool'; name: string; input: Record<string, unknown> }
   | { ref: number; op: 'list'; path: string }
   | { ref: number; op: 'locate'; path: string }
+  | { ref: number; op: 'outputs'; limits: { fileBytes: number; files: number } }
   | { ref: number; op: 'abort'; target: number };
 
 export type WorkerReply =
   | { ref: number; content: ResultBlock[]; isError: boolean }
   | { ref: number; files: FileStat[] }
   | { ref: number; file: FileStat }
+  | { ref: number; outputs: OutputListing }
   | { ref: number; failure: string };
 
 /** Serves requests until the tool server goes away. */
@@ -35,6 +38,7 @@ export function runToolWorker(): void {
   const context = { workdir: WORKSPACE, allowedRoots: ['/'] };
   const tools = [betaReadTool, betaWriteTool, betaEditTool, betaGlobTool, betaGrepTool].map((make) => make(context));
   const running = new Map<number, AbortController>();
+  const outputs = createOutputs();
 
   const answer = async (request: WorkerRequest): Promise<WorkerReply | undefined> => {
     if (request.op === 'abort') {
@@ -43,6 +47,7 @@ export function runToolWorker(): void {
     }
     const { ref } = request;
     if (request.op === 'list') return { ref, files: await list(request.path) };
+    if (request.op === 'outputs') return { ref, outputs: await outputs(request.limits) };
     if (request.op === 'locate') return { ref, file: await locate(request.path) };
     const tool = tools.find((one) => 'name' in one && one.name === request.name);
     if (!tool) return { ref, content: [{ type: 'text', text: `There is no tool "${request.name}".` }], isError: true };

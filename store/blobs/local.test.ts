@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -36,7 +36,57 @@ test('bytes that were changed on the disk are not given out', async () => {
   await expect((await blobs.getStream('sesn_4', name.sha256)).toArray()).rejects.toBeInstanceOf(BlobCorruptError);
 });
 
+test('a damaged blob is cut off when it is streamed: its last bytes are never given out', async () => {
+  const name = await blobs.put('sesn_5', Buffer.alloc(600_000, 7));
+  const damaged = Buffer.alloc(600_000, 7);
+  damaged[0] = 8;
+  await writeFile(join(root, 'sesn_5', name.sha256), damaged);
+  let bytes = 0;
+  const read = async () => {
+    for await (const chunk of await blobs.getStream('sesn_5', name.sha256)) bytes += (chunk as Buffer).length;
+  };
+  await expect(read()).rejects.toBeInstanceOf(BlobCorruptError);
+  expect(bytes).toBeLessThan(600_000);
+});
+
+test('a part of a blob is read alone', async () => {
+  const name = await blobs.put('wrkspc_1', Buffer.from('0123456789'));
+  const read = async (start: number, end: number) =>
+    Buffer.concat(await (await blobs.getStream('wrkspc_1', name.sha256, { start, end })).toArray()).toString();
+  expect([await read(2, 4), await read(9, 9), await read(0, 9)]).toEqual(['234', '9', '0123456789']);
+});
+
+test('a blob that is copied to another area outlives the one that it came from', async () => {
+  const name = await blobs.put('wrkspc_2', Buffer.from('shared'));
+  await blobs.copy('wrkspc_2', 'sesn_6/inputs', name.sha256);
+  await blobs.copy('wrkspc_2', 'sesn_6/inputs', name.sha256);
+  await blobs.removeArea('wrkspc_2');
+  expect((await blobs.get('sesn_6/inputs', name.sha256)).toString()).toBe('shared');
+  expect(await readdir(join(root, 'sesn_6/inputs'))).toEqual([name.sha256]);
+  await expect(blobs.copy('wrkspc_2', 'sesn_7', name.sha256)).rejects.toBeInstanceOf(BlobMissingError);
+  await blobs.removeArea('sesn_6');
+  expect(await blobs.size('sesn_6/inputs', name.sha256)).toBeUndefined();
+});
+
+test('what nobody refers to is removed once it is old; what is referred to, or was stored again, stays', async () => {
+  const area = 'wrkspc_3';
+  const [kept, loose, again] = await Promise.all(
+    ['kept', 'loose', 'again'].map((text) => blobs.put(area, Buffer.from(text))),
+  );
+  await writeFile(join(root, area, '.broken-off'), 'half a file');
+  const long = new Date(Date.now() - 7_200_000);
+  for (const name of await readdir(join(root, area))) await utimes(join(root, area, name), long, long);
+  await blobs.put(area, Buffer.from('again'));
+  await blobs.put(area, Buffer.from('new'));
+  const removed = await blobs.removeUnreferred(area, 3_600_000, async () => new Set([kept?.sha256 ?? '']));
+  expect(removed).toBe(2);
+  expect(await blobs.size(area, kept?.sha256 ?? '')).toBeGreaterThan(0);
+  expect(await blobs.size(area, again?.sha256 ?? '')).toBeGreaterThan(0);
+  expect(await blobs.size(area, loose?.sha256 ?? '')).toBeUndefined();
+  expect((await readdir(join(root, area))).length).toBe(3);
+});
+
 test('a name that climbs out of the folder is refused', async () => {
-  await expect(blobs.get('../etc', 'a'.repeat(64))).rejects.toThrow('Not a session id');
+  await expect(blobs.get('../etc', 'a'.repeat(64))).rejects.toThrow('Not an area');
   await expect(blobs.get('sesn_1', '../../etc/passwd')).rejects.toThrow('Not a SHA-256');
 });

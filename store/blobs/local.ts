@@ -1,64 +1,81 @@
-/** Blobs as files in a local folder: `<root>/<session>/<sha256>`. For one machine; a bucket takes its place elsewhere. */
+/** Blobs as files in a local folder: `<root>/<area>/<sha256>`. For one machine; a bucket takes its place elsewhere. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { createReadStream, createWriteStream, statSync, unlinkSync } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BlobCorruptError, BlobMissingError, type BlobName, type Blobs } from './blobs.ts';
+import { BlobCorruptError, BlobMissingError, type BlobName, type Blobs, BlobTooLargeError } from './blobs.ts';
+import { checkedStream } from './checked-stream.ts';
 
-const SESSION_ID = /^sesn_[0-9A-Za-z]{1,64}$/;
+const AREA = /^(sesn|wrkspc)_[0-9A-Za-z]{1,64}(\/(inputs|outputs))?$/;
 const SHA256 = /^[0-9a-f]{64}$/;
+/** Names looked up at once. */
+const LOOK_UP = 1_000;
 
 /** Opens (and makes, mode 0700) the folder `root` as a blob store. */
 export async function openLocalBlobs(root: string): Promise<Blobs> {
   await mkdir(root, { recursive: true, mode: 0o700 });
 
-  const folder = (sessionId: string) => {
-    if (!SESSION_ID.test(sessionId)) throw new Error(`Not a session id: ${JSON.stringify(sessionId)}`);
-    return join(root, sessionId);
+  const folder = (area: string) => {
+    if (!AREA.test(area)) throw new Error(`Not an area of the blob store: ${JSON.stringify(area)}`);
+    return join(root, area);
   };
-  const file = (sessionId: string, sha256: string) => {
+  const file = (area: string, sha256: string) => {
     if (!SHA256.test(sha256)) throw new Error(`Not a SHA-256 in lower-case hex: ${JSON.stringify(sha256)}`);
-    return join(folder(sessionId), sha256);
+    return join(folder(area), sha256);
   };
-  const missing = (sessionId: string, sha256: string) => (error: NodeJS.ErrnoException) => {
-    throw error.code === 'ENOENT' ? new BlobMissingError(sessionId, sha256) : error;
+  const missing = (area: string, sha256: string) => (error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? new BlobMissingError(area, sha256) : error;
   };
 
+  /** A name for bytes that are not whole yet. */
+  async function draft(area: string): Promise<string> {
+    await mkdir(folder(area), { recursive: true, mode: 0o700 });
+    return join(folder(area), `.${randomUUID()}`);
+  }
+
   /** A blob appears whole or not at all: written aside, synced, then renamed to its name. */
-  async function keep(sessionId: string, temporary: string, sha256: string): Promise<void> {
+  async function keep(area: string, temporary: string, sha256: string): Promise<void> {
     const handle = await open(temporary, 'r');
     await handle.sync().finally(() => handle.close());
-    await rename(temporary, file(sessionId, sha256));
+    await rename(temporary, file(area, sha256));
+  }
+
+  async function size(area: string, sha256: string): Promise<number | undefined> {
+    return await stat(file(area, sha256)).then(
+      (found) => found.size,
+      () => undefined,
+    );
   }
 
   return {
-    async put(sessionId, body) {
+    size,
+
+    async put(area, body) {
       const sha256 = createHash('sha256').update(body).digest('hex');
       const name: BlobName = { sha256, bytes: body.byteLength };
-      const there = await access(file(sessionId, sha256)).then(
-        () => true,
-        () => false,
-      );
-      if (there) return name;
-      await mkdir(folder(sessionId), { recursive: true, mode: 0o700 });
-      const temporary = join(folder(sessionId), `.${randomUUID()}`);
+      if ((await size(area, sha256)) !== undefined) {
+        // Stored anew, as far as `removeUnreferred` is concerned.
+        const now = new Date();
+        await utimes(file(area, sha256), now, now);
+        return name;
+      }
+      const temporary = await draft(area);
       const handle = await open(temporary, 'wx', 0o600);
       await handle.writeFile(body).finally(() => handle.close());
-      await keep(sessionId, temporary, sha256);
+      await keep(area, temporary, sha256);
       return name;
     },
 
-    async putStream(sessionId, body, maxBytes = Number.POSITIVE_INFINITY) {
-      await mkdir(folder(sessionId), { recursive: true, mode: 0o700 });
-      const temporary = join(folder(sessionId), `.${randomUUID()}`);
+    async putStream(area, body, maxBytes = Number.POSITIVE_INFINITY) {
+      const temporary = await draft(area);
       const hash = createHash('sha256');
       let bytes = 0;
       const measure = new Transform({
         transform(chunk: Buffer, _encoding, done) {
           bytes += chunk.byteLength;
-          if (bytes > maxBytes) return done(new Error(`The stream is larger than the limit of ${maxBytes} bytes.`));
+          if (bytes > maxBytes) return done(new BlobTooLargeError(maxBytes));
           hash.update(chunk);
           done(null, chunk);
         },
@@ -66,7 +83,7 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
       try {
         await pipeline(body, measure, createWriteStream(temporary, { mode: 0o600 }));
         const sha256 = hash.digest('hex');
-        await keep(sessionId, temporary, sha256);
+        await keep(area, temporary, sha256);
         return { sha256, bytes };
       } catch (error) {
         await rm(temporary, { force: true });
@@ -74,31 +91,69 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
       }
     },
 
-    async get(sessionId, sha256) {
-      const body = await readFile(file(sessionId, sha256)).catch(missing(sessionId, sha256));
-      if (createHash('sha256').update(body).digest('hex') !== sha256) throw new BlobCorruptError(sessionId, sha256);
+    async get(area, sha256) {
+      const body = await readFile(file(area, sha256)).catch(missing(area, sha256));
+      if (createHash('sha256').update(body).digest('hex') !== sha256) throw new BlobCorruptError(area, sha256);
       return body;
     },
 
-    async getStream(sessionId, sha256): Promise<Readable> {
-      await access(file(sessionId, sha256)).catch(missing(sessionId, sha256));
-      const hash = createHash('sha256');
-      const check = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          hash.update(chunk);
-          done(null, chunk);
-        },
-        flush(done) {
-          done(hash.digest('hex') === sha256 ? null : new BlobCorruptError(sessionId, sha256));
-        },
-      });
-      const source = createReadStream(file(sessionId, sha256));
-      source.on('error', (error) => check.destroy(error));
-      return source.pipe(check);
+    async getStream(area, sha256, range): Promise<Readable> {
+      const handle = await open(file(area, sha256), 'r').catch(missing(area, sha256));
+      const { size: bytes } = await handle.stat();
+      const whole = range === undefined || (range.start === 0 && range.end === bytes - 1);
+      const source = createReadStream('', { fd: handle, ...(whole ? {} : range), highWaterMark: 256 * 1024 });
+      return whole ? checkedStream(source, area, sha256) : source;
     },
 
-    async removeSession(sessionId) {
-      await rm(folder(sessionId), { recursive: true, force: true });
+    async copy(from, to, sha256) {
+      if ((await size(to, sha256)) !== undefined) return;
+      const temporary = await draft(to);
+      const source = file(from, sha256);
+      try {
+        // Names are all that differ. Other file systems, and some that count links, need a copy.
+        await link(source, temporary).catch((error: NodeJS.ErrnoException) => {
+          if (error.code === 'ENOENT') throw error;
+          return copyFile(source, temporary);
+        });
+        await rename(temporary, file(to, sha256));
+      } catch (error) {
+        missing(from, sha256)(error as NodeJS.ErrnoException);
+      } finally {
+        // Renaming one of two links to the same file leaves both.
+        await rm(temporary, { force: true });
+      }
+    },
+
+    async removeUnreferred(area, olderThanMs, referred) {
+      const before = Date.now() - olderThanMs;
+      const entries = await readdir(folder(area), { withFileTypes: true }).catch(() => []);
+      const old = entries.flatMap(({ name }) => (isOld(join(folder(area), name), before) ? [name] : []));
+      let removed = 0;
+      for (let at = 0; at < old.length; at += LOOK_UP) {
+        const names = old.slice(at, at + LOOK_UP);
+        const kept = await referred(names.filter((name) => SHA256.test(name)));
+        for (const name of names) {
+          // Looked at again at the last moment: the same bytes may have been stored anew.
+          if (kept.has(name) || !isOld(join(folder(area), name), before)) continue;
+          unlinkSync(join(folder(area), name));
+          removed += 1;
+        }
+      }
+      return removed;
+    },
+
+    async remove(area, sha256) {
+      await rm(file(area, sha256), { force: true });
+    },
+
+    async removeArea(area) {
+      await rm(folder(area), { recursive: true, force: true });
     },
   };
+}
+
+/** A file last written before then, ms since the epoch. */
+function isOld(path: string, before: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() === true && found.mtimeMs < before;
 }

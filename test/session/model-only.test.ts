@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isEventEntry } from '../../events/entry.ts';
 import { sessionWorkflowId } from '../../events/ids.ts';
 import { POST } from '../../workflows/contract.ts';
+import { everyAnthropicVariable } from '../support/anthropic-variables.ts';
 import { startDirectSession } from '../support/direct-session.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 
@@ -19,16 +20,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => trap.listen(0, '127.0.0.1', resolve));
   const trapUrl = `http://127.0.0.1:${(trap.address() as AddressInfo).port}`;
   stack = await startStack({
-    env: {
-      ANTHROPIC_BASE_URL: trapUrl,
-      ANTHROPIC_API_KEY: 'sk-trap',
-      ANTHROPIC_AUTH_TOKEN: 'trap',
-      ANTHROPIC_CUSTOM_HEADERS: 'x-trap: sprung',
-      ANTHROPIC_PROFILE: 'trap',
-      ANTHROPIC_LOG: 'debug',
-      ANTHROPIC_ORGANIZATION_ID: 'trap',
-      ANTHROPIC_WORKSPACE_ID: 'trap',
-    },
+    env: await everyAnthropicVariable(trapUrl),
     script: {
       rehearsal: 'Answers of many kinds',
       turns: [

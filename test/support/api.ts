@@ -8,6 +8,7 @@ import { DEFAULT_WORKSPACE, ensureApiKey, newApiKey } from '../../store/keys.ts'
 import { loadModels } from '../../workers/models-file.ts';
 import {
   DEFAULT_HARNESS,
+  DEFAULT_OUTPUT_LIMITS,
   DEFAULT_SESSION_SETTINGS,
   HANDS_QUEUE,
   type SessionSettings,
@@ -29,7 +30,7 @@ export async function startTestApi(
 ): Promise<TestApi> {
   const key = newApiKey();
   await ensureApiKey(stack.database.orm, key, {
-    id: 'apikey_test',
+    id: `apikey_${randomBytes(6).toString('hex')}`,
     workspaceId: DEFAULT_WORKSPACE,
     name: 'test',
     now: new Date(),
@@ -45,7 +46,7 @@ export async function startTestApi(
     settings: {
       allowedOrigins: [],
       allowedHosts: [],
-      session: { ...DEFAULT_SESSION_SETTINGS, ...options.session },
+      session: { ...DEFAULT_SESSION_SETTINGS, outputs: DEFAULT_OUTPUT_LIMITS, ...options.session },
       handsQueue: HANDS_QUEUE,
       harness: DEFAULT_HARNESS,
       ...options.settings,

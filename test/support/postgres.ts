@@ -20,7 +20,7 @@ export interface TestPostgres {
  * test('…', async () => { const url = await postgres.createDatabase(); });
  */
 export function usePostgres(): TestPostgres {
-  let server: (EmbeddedPostgres & { remove(): Promise<void> }) | undefined;
+  let server: TemporaryPostgres | undefined;
   beforeAll(async () => {
     server = await startTemporaryPostgres();
   }, 60_000);
@@ -35,15 +35,34 @@ export function usePostgres(): TestPostgres {
   };
 }
 
+/** A server that tests can take away and bring back. */
+export interface TemporaryPostgres extends Pick<EmbeddedPostgres, 'url'> {
+  /** SIGKILL. Resolves when it is dead. */
+  kill(): Promise<void>;
+  /** Starts it again after a kill, under the same URL. */
+  start(): Promise<void>;
+  remove(): Promise<void>;
+}
+
 /** The same without vitest's hooks, for benchmarks and support code. */
-export async function startTemporaryPostgres(): Promise<EmbeddedPostgres & { remove(): Promise<void> }> {
+export async function startTemporaryPostgres(durable = false): Promise<TemporaryPostgres> {
   const home = await mkdtemp(join(tmpdir(), 'longhand-test-'));
-  const server = await startPostgres({ dataDir: join(home, 'postgres'), durable: false });
-  const remove = async () => {
-    await server.stop();
-    await rm(home, { recursive: true, force: true });
+  const launch = () => startPostgres({ dataDir: join(home, 'postgres'), durable });
+  let server = await launch();
+  return {
+    url: server.url,
+    async kill() {
+      process.kill(server.pid, 'SIGKILL');
+      await server.exited;
+    },
+    async start() {
+      server = await launch();
+    },
+    async remove() {
+      await server.stop();
+      await rm(home, { recursive: true, force: true });
+    },
   };
-  return { ...server, remove };
 }
 
 /** @param url - of any database of the server. */

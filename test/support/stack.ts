@@ -1,6 +1,7 @@
 /**
  * A whole Longhand for tests: real PostgreSQL, real Temporal, the workers as processes that can be killed, and the
- * rehearsal in the model's place.
+ * rehearsal in the model's place. `LONGHAND_TEST_TEMPORAL=server` puts the layout of docker-compose.temporal.yml in the
+ * dev server's place (temporal-server.ts).
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,18 +17,20 @@ import { type Database, migrateDatabase, openDatabase } from '../../store/databa
 import type { LogStore } from '../../store/log.ts';
 import { createLogStore } from '../../store/log-postgres.ts';
 import { homeLayout } from '../../workers/data-folder.ts';
-import { freePort } from '../../workers/free-port.ts';
 import { cacheFolder } from '../../workers/programs/cache.ts';
-import { findRunsc, findTemporal } from '../../workers/programs/find-program.ts';
-import { startTemporalDevServer, type TemporalDevServer } from '../../workers/temporal-dev-server.ts';
-import { createDatabase, startTemporaryPostgres } from './postgres.ts';
+import { findRunsc } from '../../workers/programs/find-program.ts';
+import { createDatabase, startTemporaryPostgres, type TemporaryPostgres } from './postgres.ts';
+import { runLonghand } from './run-longhand.ts';
+import { startTestTemporal, type TestTemporal } from './temporal.ts';
+import { startRealServer } from './temporal-server.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
 export interface Stack {
   home: string;
   databaseUrl: string;
   database: Database;
-  temporal: TemporalDevServer;
+  postgres: TemporaryPostgres;
+  temporal: TestTemporal;
   temporalClient: Client;
   rehearsal: Rehearsal;
   sessions: SessionClient;
@@ -36,18 +39,24 @@ export interface Stack {
   brain: WorkerProcess;
   /** @throws when the stack was started without hands. */
   readonly hands: WorkerProcess;
-  /** Environment of workers, to start further ones. */
-  workerEnv: Record<string, string>;
+  /** Environments of the parts, to start further ones. */
+  env: Record<'api' | 'brain' | 'hands', Record<string, string>>;
   stop(): Promise<void>;
 }
 
 export interface StackOptions {
   /** Answers at once unless the script says otherwise. */
   script: RehearsalFile;
+  /** Default: what LONGHAND_TEST_TEMPORAL says, else the dev server. */
+  temporal?: 'dev' | 'server';
   /** Start a hands worker with gVisor sandboxes. */
   hands?: boolean;
+  /** PostgreSQL syncs to disk, as it does outside of tests. */
+  durable?: boolean;
   /** More environment for the workers. */
   env?: Record<string, string>;
+  /** Where a worker reaches the Temporal server at `address`, e.g. through a proxy. Default: there. */
+  route?(part: 'brain' | 'hands', address: string): Promise<string>;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -57,25 +66,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const step of undo.reverse()) await step();
   };
   try {
-    const [postgres, program, port] = await Promise.all([
-      startTemporaryPostgres(),
-      findTemporal({ onProgress: (line) => console.log(line) }),
-      freePort(),
-    ]);
+    const postgres = await startTemporaryPostgres(options.durable);
     undo.push(() => postgres.remove());
-    const databaseUrl = await createDatabase(postgres.url);
-    await migrateDatabase(databaseUrl);
+    const { temporal, databaseUrl } = await startServers(
+      options.temporal ?? process.env.LONGHAND_TEST_TEMPORAL,
+      postgres,
+      home,
+    );
+    undo.push(() => temporal.stop());
     const database = openDatabase(databaseUrl, { onError: () => undefined });
     undo.push(() => database.close());
-    const temporal = await startTemporalDevServer({
-      program,
-      port,
-      dbFile: join(home, 'temporal.db'),
-      namespace: 'default',
-      env: { HOME: home, PATH: process.env.PATH ?? '' },
-      onLine: () => undefined,
-    });
-    undo.push(() => temporal.stop());
     const connection = await Connection.connect({ address: temporal.address });
     undo.push(() => connection.close());
     const temporalClient = new Client({ connection });
@@ -83,25 +83,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       script: { pace: { first_token_ms: 0, chunk_ms: 0 }, ...options.script },
     });
     undo.push(() => rehearsal.close());
-    const workerEnv = {
+    const common = {
       LONGHAND_HOME: home,
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_NAMESPACE: 'default',
       ...options.env,
     };
-    const brain = await startWorkerProcess('brain.ts', {
-      ...workerEnv,
-      DATABASE_URL: databaseUrl,
-      MODEL_BASE_URL: rehearsal.url,
-      MODEL_API_KEY: 'rehearsal',
-      MODEL_AUTH: 'x-api-key',
-    });
+    const env = {
+      api: { ...common, DATABASE_URL: databaseUrl, LONGHAND_PORT: '0' },
+      brain: { ...common, DATABASE_URL: databaseUrl, MODEL_BASE_URL: rehearsal.url, MODEL_API_KEY: 'rehearsal' },
+      hands: { ...common, LONGHAND_RUNSC: options.hands ? await findRunsc({ onProgress: console.log }) : '' },
+    };
+    for (const part of ['brain', 'hands'] as const) {
+      env[part].TEMPORAL_ADDRESS = (await options.route?.(part, temporal.address)) ?? temporal.address;
+    }
+    const brain = await startWorkerProcess('brain', env.brain);
     undo.push(() => brain.stop());
     let hands: WorkerProcess | undefined;
     if (options.hands) {
-      const runsc = await findRunsc({ onProgress: (line) => console.log(line) });
-      undo.push(() => releaseSandboxes(home, runsc));
-      hands = await startWorkerProcess('hands.ts', { ...workerEnv, LONGHAND_RUNSC: runsc });
+      undo.push(() => releaseSandboxes(home));
+      hands = await startWorkerProcess('hands', env.hands);
       undo.push(async () => hands?.stop());
     }
     return {
@@ -112,6 +113,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       home,
       databaseUrl,
       database,
+      postgres,
       temporal,
       temporalClient,
       rehearsal,
@@ -119,7 +121,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       log: createLogStore(database.pool),
       blobs: await openLocalBlobs(join(home, 'blobs')),
       brain,
-      workerEnv,
+      env,
       stop,
     };
   } catch (error) {
@@ -128,10 +130,27 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** The Temporal server, and a database with the tables. */
+async function startServers(
+  kind: string | undefined,
+  postgres: TemporaryPostgres,
+  home: string,
+): Promise<{ temporal: TestTemporal; databaseUrl: string }> {
+  if (kind !== 'server') {
+    const databaseUrl = await createDatabase(postgres.url);
+    await migrateDatabase(databaseUrl);
+    return { temporal: await startTestTemporal(home), databaseUrl };
+  }
+  const temporal = await startRealServer(postgres.url);
+  const { databaseUrl, address } = temporal;
+  await runLonghand(['setup'], { DATABASE_URL: databaseUrl, TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: 'default' });
+  return { temporal, databaseUrl };
+}
+
 /** Sandboxes outlive their worker: what a test leaves is removed by a provider over the same folder. */
-async function releaseSandboxes(home: string, runsc: string): Promise<void> {
+export async function releaseSandboxes(home: string): Promise<void> {
   const provider = createGvisorHands({
-    runsc,
+    runsc: await findRunsc({ onProgress: console.log }),
     nodeBinary: process.execPath,
     stateDir: join(homeLayout(home).hands, 'gvisor'),
     cacheDir: cacheFolder(),

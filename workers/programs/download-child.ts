@@ -2,31 +2,31 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Program, RUNSC, TEMPORAL } from './program.ts';
+import { RUNSC, TEMPORAL } from './program.ts';
 
 const REACH_MS = 4_000;
 
 async function main(name: string | undefined, path: string | undefined): Promise<void> {
   if (path === undefined) throw new Error('usage: download-child.ts <temporal|runsc> <path>');
   const program = name === 'temporal' ? TEMPORAL : RUNSC;
-  await reach(program);
+  await reach(program.downloadUrl);
   console.log(`Downloading ${program.name} from ${new URL(program.downloadUrl).host}.`);
   await (program === TEMPORAL ? downloadTemporal(path) : downloadRunsc(path));
 }
 
 /** A host that cannot be reached must cost seconds, and the libraries below have patience of their own. */
-async function reach(program: Program): Promise<void> {
-  const host = new URL(program.downloadUrl).host;
+async function reach(url: string): Promise<void> {
+  const host = new URL(url).host;
   let status: number;
   try {
-    const answer = await fetch(program.downloadUrl, { method: 'HEAD', signal: AbortSignal.timeout(REACH_MS) });
+    const answer = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(REACH_MS) });
     status = answer.status;
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     throw new Error(`${host} cannot be reached (${cause instanceof Error ? cause.message : String(cause)})`);
   }
   // Some hosts answer HEAD with 405 and GET with the file.
-  if (status >= 400 && status !== 405) throw new Error(`${host} answered ${status} for ${program.downloadUrl}`);
+  if (status >= 400 && status !== 405) throw new Error(`${host} answered ${status} for ${url}`);
 }
 
 /** `@temporalio/testing` knows how: it downloads the pinned version, and starts it once. */

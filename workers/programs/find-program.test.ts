@@ -17,6 +17,7 @@ const PROGRAM: Program = {
   name: 'runsc',
   version: '0-test',
   purpose: 'a test',
+  goModule: 'runsc',
   goPackage: 'example.invalid/none',
   goFlags: [],
   goBuildTime: 'no time',

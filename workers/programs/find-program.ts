@@ -38,13 +38,22 @@ export async function findRunsc(options: FindOptions): Promise<string> {
   );
 }
 
-/** @throws ProgramNotFoundError */
-export async function findProgram(program: Program, options: FindOptions): Promise<string> {
-  const { env = process.env, onProgress } = options;
+/** Where the program is on this machine now, or undefined: nothing is downloaded or built. */
+export async function locateProgram(
+  program: Program,
+  { env = process.env, cache }: Omit<FindOptions, 'onProgress'> = {},
+): Promise<string | undefined> {
   const there = await onPath(program.name, env);
   if (there !== undefined) return there;
-  const cached = cachedPath(program, options.cache);
-  if (await isExecutable(cached)) return cached;
+  const cached = cachedPath(program, cache);
+  return (await isExecutable(cached)) ? cached : undefined;
+}
+
+/** Programs that are only built with Go (COMPOSE_SPEC, TEMPORAL_SERVER) are found by this too. @throws ProgramNotFoundError */
+export async function findProgram(program: Program, options: FindOptions): Promise<string> {
+  const { env = process.env, onProgress } = options;
+  const there = await locateProgram(program, options);
+  if (there !== undefined) return there;
   onProgress(`Obtaining ${program.name} ${program.version} (${program.purpose}), once for this user.`);
   return await installOnce(program, (path) => produce(program, path, env, onProgress), options);
 }
@@ -56,12 +65,14 @@ async function produce(
   onProgress: (line: string) => void,
 ): Promise<void> {
   const tried: string[] = [];
-  try {
-    await download(program, path, onProgress);
-    return;
-  } catch (error) {
-    tried.push(`- download: ${messageOf(error)}`);
-    onProgress(`${program.name}: ${messageOf(error)}`);
+  if (program.downloadUrl !== undefined) {
+    try {
+      await download(program, path, onProgress);
+      return;
+    } catch (error) {
+      tried.push(`- download: ${messageOf(error)}`);
+      onProgress(`${program.name}: ${messageOf(error)}`);
+    }
   }
   try {
     await goBuild(program, path, env, onProgress);

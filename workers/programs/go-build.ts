@@ -26,8 +26,8 @@ export async function goBuild(
   }, PROGRESS_MS);
   try {
     await run(go, ['build', ...program.goFlags, '-o', path, program.goPackage], {
-      cwd: fileURLToPath(new URL(`../../tools/go/${program.name}`, import.meta.url)),
-      // Neither program needs C; without it no compiler has to be installed.
+      cwd: fileURLToPath(new URL(`../../tools/go/${program.goModule}`, import.meta.url)),
+      // No program needs C; without it no compiler has to be installed.
       env: { ...env, CGO_ENABLED: '0', GOWORK: 'off' },
     });
   } finally {

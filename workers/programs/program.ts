@@ -1,6 +1,6 @@
 /**
- * Programs that are not npm packages: `temporal` and `runsc`. Each is described here as plain data and found by
- * `find-program.ts`: on PATH, in the cache, by its official download, or built with Go.
+ * Programs that are not npm packages: `temporal` and `runsc`, and what only tests need. Each is described here as plain
+ * data and found by `find-program.ts`: on PATH, in the cache, by its official download, or built with Go.
  */
 
 export interface Program {
@@ -10,22 +10,27 @@ export interface Program {
   version: string;
   /** Why Longhand needs it, for messages. */
   purpose: string;
-  /** Package path for `go build`, whose version the go.mod in `tools/go/<name>` pins by checksum. */
+  /** Package path for `go build`, whose version the go.mod in `tools/go/<goModule>` pins by checksum. */
   goPackage: string;
+  /** Folder in `tools/go/`. */
+  goModule: string;
   goFlags: string[];
   /** What a build takes, for the progress line. */
   goBuildTime: string;
-  /** The host that the official download comes from. It is asked once, quickly, before anything is tried. */
-  downloadUrl: string;
+  /** The host that the official download comes from. It is asked once, quickly. Absent: the program is only built. */
+  downloadUrl?: string;
   /** What to do when nothing works, as the end of a sentence. */
   otherWay: string;
 }
 
+type DownloadableProgram = Program & { downloadUrl: string };
+
 /** Temporal's CLI with its development server (server 1.31.2). */
-export const TEMPORAL: Program = {
+export const TEMPORAL: DownloadableProgram = {
   name: 'temporal',
   version: '1.8.2',
   purpose: 'the Temporal development server',
+  goModule: 'temporal',
   goPackage: 'github.com/temporalio/cli/cmd/temporal',
   goFlags: ['-trimpath', '-ldflags', '-s -w'],
   goBuildTime: '4 to 7 minutes on 2 cores, and faster the second time',
@@ -34,13 +39,52 @@ export const TEMPORAL: Program = {
 };
 
 /** gVisor. The module version and the release are both named by date. */
-export const RUNSC: Program = {
+export const RUNSC: DownloadableProgram = {
   name: 'runsc',
   version: '0.0.0-20260905035102-160fafc42237',
   purpose: 'gVisor, the sandbox',
+  goModule: 'runsc',
   goPackage: 'gvisor.dev/gvisor/runsc',
   goFlags: [],
   goBuildTime: '1 to 3 minutes on 2 cores',
   downloadUrl: `https://storage.googleapis.com/gvisor/releases/release/20260608/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}/runsc`,
   otherWay: 'install gVisor and put "runsc" on PATH, or set LONGHAND_RUNSC to its path',
+};
+
+const SERVER_VERSION = '1.31.2';
+/** As Temporal builds its images. The rest as for TEMPORAL, so that the two share Go's build cache. */
+const SERVER_FLAGS = [...TEMPORAL.goFlags, '-tags', 'disable_grpc_modules'];
+const SERVER_OTHER_WAY = `put the programs of Temporal's server ${SERVER_VERSION} on PATH`;
+
+/** Temporal's production server, for the tests against the layout of docker-compose.temporal.yml. */
+export const TEMPORAL_SERVER: Program = {
+  name: 'temporal-server',
+  version: SERVER_VERSION,
+  purpose: 'the Temporal server, for tests',
+  goPackage: 'go.temporal.io/server/cmd/server',
+  goModule: 'temporal-server',
+  goFlags: SERVER_FLAGS,
+  goBuildTime: 'half a minute once `temporal` has been built here, else 4 to 7 minutes on 2 cores',
+  otherWay: SERVER_OTHER_WAY,
+};
+
+/** The program that sets up the database of {@link TEMPORAL_SERVER}. */
+export const TEMPORAL_SQL_TOOL: Program = {
+  ...TEMPORAL_SERVER,
+  name: 'temporal-sql-tool',
+  purpose: 'sets up the Temporal server’s database, for tests',
+  goPackage: 'go.temporal.io/server/cmd/tools/sql',
+  goBuildTime: 'seconds once temporal-server has been built here',
+};
+
+/** The Compose Specification's own reader and judge of compose files. */
+export const COMPOSE_SPEC: Program = {
+  name: 'compose-spec',
+  version: '2.16.2',
+  purpose: 'checks compose files, for tests',
+  goPackage: 'github.com/compose-spec/compose-go/v2/cmd',
+  goModule: 'compose-spec',
+  goFlags: ['-trimpath'],
+  goBuildTime: 'under a minute',
+  otherWay: 'leave out test/compose.test.ts',
 };

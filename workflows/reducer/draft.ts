@@ -6,6 +6,7 @@ import type { BlobPart, LogEntry, PrivatePart } from '../../events/entry.ts';
 import { eventIdAt } from '../../events/ids.ts';
 import type { SessionEvent } from '../../events/wire.ts';
 import type { Compact, SessionAnswer, SessionSettings } from '../contract.ts';
+import type { Evaluation } from '../grading-contract.ts';
 import type { Call, SessionState } from '../state.ts';
 
 /** What the reducer asks the shell to do. */
@@ -18,6 +19,12 @@ export type Command =
   | { do: 'sleep'; ms: number; request: number }
   /** Comes back as `graceOver` with the same turn number. */
   | { do: 'grace'; ms: number; turn: number }
+  /** Comes back as `collected`, and as `collectLate` when that takes longer than `waitMs`. */
+  | { do: 'collect'; turn: number; changes: number; waitMs: number }
+  /** Comes back as `graded`; until then `stillGrading` from time to time. */
+  | { do: 'grade'; evaluation: Evaluation }
+  /** Breaks the open evaluation off; it comes back as `graded` all the same. */
+  | { do: 'stopGrading' }
   | { do: 'provision' }
   | { do: 'checkpoint' }
   /** Comes back as `idleElapsed` with the same turn number. */
@@ -39,7 +46,7 @@ export class Refusal extends Error {
   readonly answer: Extract<SessionAnswer, { ok: false }>;
   constructor(message: string, status: 400 | 404 | 409 = 400, errorCode?: string) {
     super(message);
-    const type = status === 404 ? 'not_found_error' : 'invalid_request_error';
+    const type = status === 404 ? 'not_found_error' : status === 409 ? 'conflict_error' : 'invalid_request_error';
     this.answer = { ok: false, status, type, message, ...(errorCode ? { error_code: errorCode } : {}) };
   }
 }

@@ -1,14 +1,17 @@
 /** A model request that failed: wait and ask again, or give the turn up. */
 import type { FailureClass, SampleResult } from '../contract.ts';
 import type { Turn } from '../state.ts';
-import { type Draft, markProcessed } from './draft.ts';
+import type { Draft } from './draft.ts';
 import { showError, showRescheduled, showRunning } from './status.ts';
-import { askModel, endTurn } from './turn.ts';
+import { askModel, endTurn, takeQueue } from './turn.ts';
 
 /** Summaries in a row that are made because the conversation does not fit: a second one would say the same. */
 const MAX_COMPACTIONS = 1;
 /** How often a request for a summary that does not fit is made again at half its size. */
 const MAX_HALVINGS = 3;
+
+/** The type of `session.error` for a class of failures. */
+export const errorType = (of: FailureClass) => CLASSES[of].type;
 
 /** How each class shows in `session.error`, and whether asking again may help. */
 const CLASSES: Record<FailureClass, { type: Parameters<typeof showError>[1]; retry: boolean }> = {
@@ -61,8 +64,7 @@ function makesRoom(turn: Turn): boolean {
 export function giveUp(draft: Draft): void {
   const { state } = draft;
   state.compactNext = false;
-  for (const queued of state.queue) markProcessed(draft, queued.seq);
-  state.queue = [];
+  takeQueue(draft);
   endTurn(draft, { type: 'retries_exhausted' });
 }
 

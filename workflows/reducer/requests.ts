@@ -1,14 +1,15 @@
 /** What clients ask of a session. Each request is taken whole or refused whole. */
 import { eventIdAt } from '../../events/ids.ts';
 import type { EventParams, SessionEvent } from '../../events/wire.ts';
-import type { AcceptedEvent, PreparedEvent, SessionOp } from '../contract.ts';
+import { type AcceptedEvent, type PreparedEvent, type SessionOp, STALE } from '../contract.ts';
 import { appendToolError, finish } from './calls.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
+import { callOffOutcome, defineOutcome } from './outcome.ts';
 import { showTerminated } from './status.ts';
 import { goOn, interrupt } from './turn.ts';
 
 /** Confirmed ids that are remembered, so that a late duplicate is a no-op. */
-const CONFIRMED_KEPT = 256;
+export const CONFIRMED_KEPT = 256;
 
 /** @throws Refusal when any part of it cannot be done now. */
 export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
@@ -20,6 +21,9 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
       return applyUpdate(draft, op);
     case 'sandbox':
       if (!draft.state.sandbox.ref) draft.commands.push({ do: 'provision' });
+      return [];
+    case 'inputs':
+      if (op.inputs.rev > (draft.state.inputs?.rev ?? 0)) draft.state.inputs = op.inputs;
       return [];
     case 'archive':
     case 'delete':
@@ -46,27 +50,24 @@ function answersCall(event: EventParams): boolean {
 
 /** @param before - the event before it in the same request. */
 function applyEvent(draft: Draft, prepared: PreparedEvent, before: EventParams | undefined): AcceptedEvent | undefined {
-  const { event, blobs } = prepared;
+  const { event } = prepared;
   switch (event.type) {
     case 'user.message':
     case 'system.message': {
       const withResult = event.type === 'system.message' && before?.type === 'user.custom_tool_result';
-      const asked = pendingIds(draft);
-      if (asked.length > 0 && !withResult) {
-        const here = event.type === 'system.message' ? ' A system.message may directly follow such a result.' : '';
-        throw new Refusal(
-          `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.${here}`,
-        );
-      }
-      const answer = inbound(draft, event, blobs, null);
+      if (!withResult) refuseWhileAsked(draft);
+      const answer = inbound(draft, prepared, null);
       draft.state.queue.push({ seq: answer.seq, type: event.type, ...(withResult ? { withResult } : {}) });
       return answer;
     }
+    case 'user.define_outcome':
+      refuseWhileAsked(draft);
+      return defineOutcome(draft, event, prepared);
     case 'user.interrupt': {
       if (event.session_thread_id && event.session_thread_id !== draft.state.thread) {
         throw new Refusal(`session_thread_id: no thread ${event.session_thread_id} in this session.`, 404);
       }
-      const answer = inbound(draft, event, blobs, null);
+      const answer = inbound(draft, prepared, null);
       interrupt(draft, answer.seq);
       return answer;
     }
@@ -80,7 +81,7 @@ function applyEvent(draft: Draft, prepared: PreparedEvent, before: EventParams |
         );
       }
       finish(call);
-      return inbound(draft, event, blobs, stamp(draft));
+      return inbound(draft, prepared, stamp(draft));
     }
     default:
       throw new Refusal(`type: events of type ${event.type} are not accepted by this session.`);
@@ -96,7 +97,7 @@ function confirm(draft: Draft, event: Extract<EventParams, { type: 'user.tool_co
     throw new Refusal(`tool_use_id: no call ${event.tool_use_id} is waiting for a confirmation in this session.`);
   }
   state.confirmed = [...state.confirmed, call.id].slice(-CONFIRMED_KEPT);
-  const answer = inbound(draft, event, undefined, stamp(draft));
+  const answer = inbound(draft, { event }, stamp(draft));
   if (event.result === 'allow') {
     call.state = 'ready';
     return answer;
@@ -107,6 +108,14 @@ function confirm(draft: Draft, event: Extract<EventParams, { type: 'user.tool_co
   return answer;
 }
 
+function refuseWhileAsked(draft: Draft): void {
+  const asked = pendingIds(draft);
+  if (asked.length === 0) return;
+  throw new Refusal(
+    `The session waits for answers to ${asked.join(', ')} (requires_action). Send user.tool_confirmation or user.custom_tool_result for them, or user.interrupt, first.`,
+  );
+}
+
 function pendingIds(draft: Draft): string[] {
   const { turn } = draft.state;
   if (turn?.phase !== 'waiting') return [];
@@ -114,19 +123,18 @@ function pendingIds(draft: Draft): string[] {
 }
 
 /** Appends an inbound event as it was sent. */
-function inbound(
-  draft: Draft,
-  event: EventParams,
-  blobs: PreparedEvent['blobs'],
-  processed_at: string | null,
-): AcceptedEvent {
+function inbound(draft: Draft, { event, blobs, files }: PreparedEvent, processed_at: string | null): AcceptedEvent {
   const id = eventIdAt(draft.state.thread, draft.state.seq);
-  const seq = appendWhole(draft, { ...event, id, processed_at } as SessionEvent, { blobs });
+  const seq = appendWhole(draft, { ...event, id, processed_at } as SessionEvent, {
+    blobs,
+    ...(files ? { private: { files } } : {}),
+  });
   return { id, seq, processed_at };
 }
 
 function applyUpdate(draft: Draft, op: Extract<SessionOp, { op: 'update' }>): AcceptedEvent[] {
   const { state } = draft;
+  refuseStale(draft, op);
   if (op.agent) {
     const busy = state.turn !== null && state.turn.phase !== 'waiting';
     if (busy) {
@@ -157,7 +165,17 @@ function applyUpdate(draft: Draft, op: Extract<SessionOp, { op: 'update' }>): Ac
     },
     { private: { row }, blobs: op.blobs },
   );
+  if (op.metadata) state.metadataSeq = answer.seq;
   return [answer];
+}
+
+/** Two apis may change a session at the same time: the second change must know of the first. */
+function refuseStale({ state }: Draft, { from }: Extract<SessionOp, { op: 'update' }>): void {
+  const { metadata, agent } = from ?? {};
+  const stale =
+    (metadata !== undefined && state.metadataSeq !== undefined && metadata !== state.metadataSeq) ||
+    (agent !== undefined && agent !== state.agent.rev);
+  if (stale) throw new Refusal('The session was changed at the same time; read it and try again.', 409, STALE);
 }
 
 function applyEnd(draft: Draft, how: 'archive' | 'delete'): AcceptedEvent[] {
@@ -168,6 +186,7 @@ function applyEnd(draft: Draft, how: 'archive' | 'delete'): AcceptedEvent[] {
     );
   }
   for (const call of state.turn?.calls ?? []) finish(call);
+  callOffOutcome(draft, `The session was ${how}d.`);
   state.turn = null;
   state.ended = { how: how === 'archive' ? 'archived' : 'deleted', at: draft.now };
   showTerminated(draft);

@@ -5,13 +5,17 @@
 import type { LogEntry } from '../../events/entry.ts';
 import type { Checkpoint, SandboxRef } from '../../sandbox/hands.ts';
 import type { ExecuteResult, SampleResult, SessionAnswer, SessionRequest, SessionSettings } from '../contract.ts';
+import type { Grade } from '../grading-contract.ts';
 import type { SessionState } from '../state.ts';
 import { appendResult, appendToolError, closeCall, finish } from './calls.ts';
 import { type Command, type Draft, Refusal } from './draft.ts';
 import { giveUp, woke } from './failures.ts';
+import { graded, stillGrading } from './outcome.ts';
+import { type Collected, collected, goIdle } from './outputs.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
 import { endTurn, goOn, graceOver, sampled, startTurn } from './turn.ts';
+import { woken } from './woken.ts';
 
 /** How long a request's answer is remembered, ms. */
 const ANSWER_KEPT_MS = 600_000;
@@ -26,12 +30,21 @@ export type StepInput =
   /** The call's activity failed for good: no worker, or no answer in all the time it had. */
   | { in: 'executeFailed'; call: string; message: string; started: boolean }
   | { in: 'provisioned'; ref: SandboxRef; restored?: Checkpoint }
+  /** The sandbox of that generation holds the session's read-only files as of `rev`. */
+  | { in: 'broughtIn'; generation: number; rev: number }
   /** `changes` is the sandbox's count when the checkpoint was begun. */
   | { in: 'checkpointed'; generation: number; changes: number; checkpoint: Checkpoint | null }
   | { in: 'released' }
+  | Collected
+  | { in: 'collectLate'; turn: number }
+  /** `evaluation` is the id of its start. */
+  | { in: 'graded'; evaluation: string; grade: Grade }
+  | { in: 'stillGrading'; evaluation: string }
   | { in: 'woke'; request: number }
   | { in: 'graceOver'; turn: number }
-  | { in: 'idleElapsed'; turn: number };
+  | { in: 'idleElapsed'; turn: number }
+  /** The state was told from the log: whatever was under way is lost. */
+  | { in: 'woken' };
 
 export interface StepResult {
   state: SessionState;
@@ -69,11 +82,15 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       if (input.ref.generation <= state.sandbox.generation) return;
       state.sandbox.generation = input.ref.generation;
       state.sandbox.ref = input.ref;
+      state.sandbox.inputs = undefined;
       state.sandbox.saved = state.sandbox.changes;
       for (const call of state.turn?.calls ?? []) if (call.state === 'running') state.sandbox.changes += 1;
       // Asked for by a person, or by a turn that was interrupted meanwhile: it is let go like any other that idles.
       if (!busy(state) && !state.ended)
         draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
+      return;
+    case 'broughtIn':
+      if (state.sandbox.generation === input.generation) state.sandbox.inputs = input.rev;
       return;
     case 'checkpointed':
       if (state.sandbox.generation !== input.generation) return;
@@ -83,11 +100,26 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
     case 'released':
       state.sandbox.ref = undefined;
       return;
+    case 'collected':
+      collected(draft, input);
+      return;
+    case 'collectLate':
+      goIdle(draft, input.turn);
+      return;
+    case 'graded':
+      graded(draft, input.evaluation, input.grade);
+      return;
+    case 'stillGrading':
+      stillGrading(draft, input.evaluation);
+      return;
     case 'woke':
       woke(draft, input.request);
       return;
     case 'graceOver':
       graceOver(draft, input.turn);
+      return;
+    case 'woken':
+      woken(draft);
       return;
     case 'idleElapsed':
       if (state.turns === input.turn && !busy(state) && !state.ended && state.sandbox.ref) {
@@ -100,6 +132,13 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
 /** True while something other than a person must act. */
 export function busy(state: SessionState): boolean {
   return state.turn !== null && state.turn.phase !== 'waiting';
+}
+
+/** True when the turn waits for nothing but one running call, whose end is followed by a model request. */
+export function lastCallRuns({ turn }: SessionState): boolean {
+  if (turn?.phase !== 'acting') return false;
+  const open = turn.calls.filter((call) => call.state !== 'done');
+  return open.length === 1 && open[0]?.state === 'running';
 }
 
 function request(draft: Draft, { id, op }: SessionRequest): SessionAnswer {
@@ -164,6 +203,7 @@ function afterBug(
     const running = turn.calls.filter((call) => call.state === 'running').map((call) => call.id);
     if (running.length > 0) draft.commands.push({ do: 'stopCalls', ids: running });
     if (turn.span) draft.commands.push({ do: 'abortSample', request: draft.state.request });
+    if (turn.phase === 'grading') draft.commands.push({ do: 'stopGrading' });
     for (const call of turn.calls) if (call.state !== 'done') closeCall(draft, call, message);
     giveUp(draft);
   }

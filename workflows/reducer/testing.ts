@@ -9,6 +9,7 @@ import {
   type SampleResult,
   type SessionAnswer,
   type SessionOp,
+  type SessionSettings,
 } from '../contract.ts';
 import { initialState } from '../state.ts';
 import type { Command } from './draft.ts';
@@ -31,7 +32,7 @@ export const SETTINGS = DEFAULT_SESSION_SETTINGS;
 export const USAGE = { input_tokens: 10, output_tokens: 5, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
 
 /** A session without Temporal: feeds inputs to `step`, keeps the log and the commands that are still open. */
-export function startSession() {
+export function startSession(settings: SessionSettings = DEFAULT_SESSION_SETTINGS) {
   let state = initialState(
     {
       v: 1,
@@ -40,7 +41,7 @@ export function startSession() {
       thread: 'sthr_1',
       agent: AGENT,
       harness: 'default@1',
-      settings: DEFAULT_SESSION_SETTINGS,
+      settings,
       handsQueue: 'hands',
     },
     1_000,
@@ -57,7 +58,7 @@ export function startSession() {
     feed(input: StepInput): SessionAnswer | undefined {
       now += 10;
       const before = JSON.stringify(state);
-      const result = step(state, input, DEFAULT_SESSION_SETTINGS, now);
+      const result = step(state, input, settings, now);
       expect(JSON.stringify(state)).toBe(before);
       state = result.state;
       log.push(...result.entries);

@@ -1,11 +1,21 @@
 /** The turn: start, ask the model, act on the reply, end. */
 import type { StopDetails, StopReason } from '../../events/wire.ts';
 import type { SampleResult } from '../contract.ts';
-import type { Call, SessionState } from '../state.ts';
+import type { Call, SessionState, Turn } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
 import { append, type Command, type Draft, markProcessed } from './draft.ts';
 import { giveUp, modelFailed } from './failures.ts';
+import {
+  beginOutcome,
+  callOffOutcome,
+  goesOnForOutcome,
+  isPending,
+  leaveOutcome,
+  INTERRUPTED as OUTCOME_INTERRUPTED,
+} from './outcome.ts';
+import { goIdle, outputsFirst } from './outputs.ts';
 import { showError, showIdle, showRunning } from './status.ts';
+import { addUsage, NO_TOKENS } from './usage.ts';
 
 /** Replies in a row that may be cut off at the output limit before the turn ends. */
 const MAX_CUT_OFFS = 3;
@@ -13,14 +23,22 @@ const MAX_CUT_OFFS = 3;
 const SAMPLE_GRACE_MS = 1_000;
 const EXECUTE_GRACE_MS = 5_000;
 const SHELL = 'bash';
-const INTERRUPTED = 'The user interrupted before this call completed.';
+export const INTERRUPTED = 'The user interrupted before this call completed.';
 
 /** Starts a turn with all that is queued, if something is and no turn is open. Every step ends with it. */
 export function startTurn(draft: Draft): void {
   const { state } = draft;
-  if (state.turn || state.ended || !state.queue.some((queued) => queued.type === 'user.message')) return;
+  const asked = state.queue.some((queued) => queued.type === 'user.message') || isPending(state);
+  if (state.turn || state.ended || !asked) return;
   state.turns += 1;
-  state.turn = {
+  state.turn = newTurn();
+  showRunning(draft);
+  takeQueue(draft);
+  askModel(draft);
+}
+
+export function newTurn(): Turn {
+  return {
     phase: 'sampling',
     calls: [],
     failures: 0,
@@ -30,10 +48,12 @@ export function startTurn(draft: Draft): void {
     compacting: false,
     interrupts: [],
   };
-  showRunning(draft);
-  for (const queued of state.queue) markProcessed(draft, queued.seq);
-  state.queue = [];
-  askModel(draft);
+}
+
+/** What has waited is taken in: the next model request shows it. */
+export function takeQueue(draft: Draft): void {
+  for (const queued of draft.state.queue) markProcessed(draft, queued.seq);
+  draft.state.queue = [];
 }
 
 /** Opens a model request: its span in the log, its command to the shell. */
@@ -46,6 +66,7 @@ export function askModel(draft: Draft): void {
   state.turn.phase = 'sampling';
   state.turn.span = append(draft, { type: 'span.model_request_start' });
   draft.commands.push(...openRequest(state));
+  beginOutcome(draft);
 }
 
 /** The command for the model request that is open, if one is: also for a run that takes it over from the last one. */
@@ -141,6 +162,7 @@ export function goOn(draft: Draft): void {
   }
   const pending = turn.calls.filter((call) => call.state === 'ask' || call.state === 'custom');
   if (pending.length > 0) {
+    if (outputsFirst(draft)) return;
     turn.phase = 'waiting';
     // People may take days: the sandbox does not wait for them.
     if (state.sandbox.ref) draft.commands.push({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
@@ -167,9 +189,16 @@ function waitsForShell(calls: Call[], index: number): boolean {
 
 /** Ends the turn; what is queued starts the next one at the end of the step. */
 export function endTurn(draft: Draft, reason: StopReason, details: StopDetails = null): void {
+  if (draft.state.turn?.span) closeSpan(draft, true);
+  if (reason.type === 'end_turn' && goesOnForOutcome(draft)) return;
+  leaveOutcome(draft, reason);
+  if (!outputsFirst(draft, { reason, details })) closeTurn(draft, reason, details);
+}
+
+/** The turn is over, and so is the wait for what it made. */
+export function closeTurn(draft: Draft, reason: StopReason, details: StopDetails): void {
   const { state, settings } = draft;
   const interrupts = state.turn?.interrupts ?? [];
-  if (state.turn?.span) closeSpan(draft, true);
   state.turn = null;
   for (const seq of interrupts) markProcessed(draft, seq);
   showIdle(draft, reason, details);
@@ -183,9 +212,17 @@ export function endTurn(draft: Draft, reason: StopReason, details: StopDetails =
 export function interrupt(draft: Draft, seq: number): void {
   const { state } = draft;
   const { turn } = state;
-  if (!turn) return markProcessed(draft, seq);
+  if (!turn) {
+    callOffOutcome(draft, OUTCOME_INTERRUPTED);
+    return markProcessed(draft, seq);
+  }
   turn.interrupts.push(seq);
   if (turn.phase === 'stopping') return;
+  // Over already, but for its outputs: they follow.
+  if (turn.phase === 'collecting' && turn.idle) {
+    callOffOutcome(draft, OUTCOME_INTERRUPTED);
+    return closeTurn(draft, turn.idle.reason, turn.idle.details);
+  }
   for (const call of turn.calls) {
     if (call.state === 'ask' || call.state === 'custom' || call.state === 'ready') closeCall(draft, call, INTERRUPTED);
   }
@@ -193,6 +230,9 @@ export function interrupt(draft: Draft, seq: number): void {
   if (turn.phase === 'sampling') {
     turn.phase = 'stopping';
     draft.commands.push({ do: 'abortSample', request: state.request }, graceTimer(draft, SAMPLE_GRACE_MS));
+  } else if (turn.phase === 'grading') {
+    turn.phase = 'stopping';
+    draft.commands.push({ do: 'stopGrading' }, graceTimer(draft, SAMPLE_GRACE_MS));
   } else if (running.length > 0) {
     turn.phase = 'stopping';
     draft.commands.push({ do: 'stopCalls', ids: running }, graceTimer(draft, EXECUTE_GRACE_MS));
@@ -205,12 +245,14 @@ export function interrupt(draft: Draft, seq: number): void {
 export function graceOver(draft: Draft, number: number): void {
   const { turn, turns } = draft.state;
   if (turn?.phase !== 'stopping' || turns !== number) return;
-  for (const call of turn.calls) {
-    if (call.state !== 'running') continue;
+  const givenUp = turn.calls.filter((call) => call.state === 'running');
+  for (const call of givenUp) {
     appendToolError(draft, call.id, 'The user interrupted. The command did not stop in time and may still be running.');
     finish(call);
   }
   endTurn(draft, { type: 'end_turn' });
+  // Hands that stop no command bring no outputs either: these follow, when they can.
+  if (givenUp.length > 0) goIdle(draft, number);
 }
 
 function graceTimer(draft: Draft, ms: number) {
@@ -218,20 +260,15 @@ function graceTimer(draft: Draft, ms: number) {
 }
 
 /** Ends the open request's span and adds its tokens up. */
-function closeSpan(
+export function closeSpan(
   draft: Draft,
   isError: boolean,
   usage?: Extract<SampleResult, { ok: true }>['usage'],
   cacheCreation?: Extract<SampleResult, { ok: true }>['cacheCreation'],
 ): void {
-  const { turn, usage: total } = draft.state;
+  const { turn } = draft.state;
   if (!turn?.span) return;
-  const model_usage = usage ?? {
-    input_tokens: 0,
-    output_tokens: 0,
-    cache_creation_input_tokens: 0,
-    cache_read_input_tokens: 0,
-  };
+  const model_usage = usage ?? NO_TOKENS;
   append(draft, {
     type: 'span.model_request_end',
     model_request_start_id: turn.span.id,
@@ -239,17 +276,5 @@ function closeSpan(
     model_usage,
   });
   turn.span = undefined;
-  const created = cacheCreation ?? {
-    ephemeral_5m_input_tokens: model_usage.cache_creation_input_tokens,
-    ephemeral_1h_input_tokens: 0,
-  };
-  total.input_tokens = (total.input_tokens ?? 0) + model_usage.input_tokens;
-  total.output_tokens = (total.output_tokens ?? 0) + model_usage.output_tokens;
-  total.cache_read_input_tokens = (total.cache_read_input_tokens ?? 0) + model_usage.cache_read_input_tokens;
-  total.cache_creation = {
-    ephemeral_5m_input_tokens:
-      (total.cache_creation?.ephemeral_5m_input_tokens ?? 0) + created.ephemeral_5m_input_tokens,
-    ephemeral_1h_input_tokens:
-      (total.cache_creation?.ephemeral_1h_input_tokens ?? 0) + created.ephemeral_1h_input_tokens,
-  };
+  addUsage(draft, model_usage, cacheCreation);
 }
