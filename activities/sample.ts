@@ -72,8 +72,7 @@ export function createSample(deps: SampleDeps): (input: SampleInput) => Promise<
       ]);
       const harness = harnessNamed(input.harness);
       const conversation = await conversations.at(carry, input.startSeq, harness);
-      const build = () =>
-        harness.request({ agent, skills, policies, model, conversation, compact: input.compact === true });
+      const build = () => harness.request({ agent, skills, policies, model, conversation, compact: input.compact });
       const policies = toolPolicies(agent);
       const model = deps.modelSpec(agent.model.id);
       const body = await withFileBytes(byHarness(build), conversation.files, (sha256) =>

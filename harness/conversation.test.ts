@@ -93,6 +93,41 @@ describe('the messages that a model sees', () => {
     expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user', 'system']);
   });
 
+  test('keep what the operator has just said through a compaction, behind what the user said', () => {
+    const system = { type: 'system.message', content: text('be brief'), processed_at: null };
+    const messages = converse(said('old'), 0, replied('old answer'), said('new question'), system, 3, 4, [
+      { type: 'agent.thread_context_compacted' },
+      { summary: 'They said old things.' },
+    ]);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'system']);
+    expect(JSON.stringify(messages[0])).toContain('new question');
+    expect(JSON.stringify(messages[1])).toContain('be brief');
+  });
+
+  test('hold long words of the user in short once even a summary has not made room for them', () => {
+    const long = 'y'.repeat(50_000);
+    const summary = (words: string): [Record<string, unknown>, PrivatePart] => [
+      { type: 'agent.thread_context_compacted' },
+      { summary: words },
+    ];
+    const once = converse(said(long), 0, summary('First.'));
+    expect(JSON.stringify(once)).toContain(long);
+    const twice = JSON.stringify(converse(said(long), 0, summary('First.'), said('shorter'), 3, summary('Second.')));
+    expect(twice.length).toBeLessThan(4_000);
+    expect(twice).toContain('Second.');
+    expect(twice).not.toContain('First.');
+    expect(twice).toContain('shorter');
+    const answered = converse(said('old'), 0, summary('First.'), replied('yes'), said(long), 4, summary('Second.'));
+    expect(JSON.stringify(answered)).toContain(long);
+  });
+
+  test('hold a system message that came with a tool result right behind the result', () => {
+    const system = { type: 'system.message', content: text('be brief'), processed_at: null };
+    const messages = converse(said('go'), 0, used('a'), used('b'), result('a', 'A'), system, result('b', 'B'), 5);
+    expect(messages.map((message) => message.role)).toEqual(['user', 'assistant', 'user', 'system']);
+    expect(JSON.stringify(messages[2])).not.toContain('not recorded');
+  });
+
   test('begin anew with the summary after a compaction, and keep what the user has just said', () => {
     const messages = converse(said('old'), 0, replied('old answer'), said('new question'), 3, [
       { type: 'agent.thread_context_compacted' },

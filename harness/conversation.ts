@@ -5,6 +5,7 @@
 import type { ContentBlockParam, MessageParam, ToolResultBlockParam } from '@anthropic-ai/sdk/resources/messages';
 import { type EventEntry, type FileBytes, isEventEntry, type LogEntry } from '../events/entry.ts';
 import type { EventOf } from '../events/wire.ts';
+import { shortBlock } from './fit.ts';
 import { type Goal, goalMessage, verdictMessage } from './outcome-prompt.ts';
 import { INTERRUPTED_NOTE, summaryMessage } from './prompt.ts';
 
@@ -28,12 +29,22 @@ export interface Conversation {
   files: Map<string, FileBytes>;
   /** A turn is open, so an interrupt has something to interrupt. */
   working: boolean;
+  /** The newest thing is a summary: the model has said nothing since. */
+  summarised: boolean;
   /** The open outcome; it is said when the next model request opens. */
   goal?: Goal;
 }
 
 export function emptyConversation(): Conversation {
-  return { next: 0, messages: [], waiting: new Map(), toolIds: new Map(), files: new Map(), working: false };
+  return {
+    next: 0,
+    messages: [],
+    waiting: new Map(),
+    toolIds: new Map(),
+    files: new Map(),
+    working: false,
+    summarised: false,
+  };
 }
 
 /** Takes the entry with seq `conversation.next`. */
@@ -115,6 +126,7 @@ function say(conversation: Conversation, role: Role, ...given: ContentBlockParam
   const kept = given.filter((block) => !isBlank(block));
   const blocks: ContentBlockParam[] =
     kept.length === 0 && role !== 'assistant' ? [{ type: 'text', text: BLANK }] : kept;
+  if (role === 'assistant') conversation.summarised = false;
   const last = conversation.messages.at(-1);
   if (last?.role === role) last.content.push(...blocks);
   else conversation.messages.push({ role, content: [...blocks] });
@@ -142,15 +154,25 @@ function isBlank(block: unknown): boolean {
   return typeof text === 'string' && text.trim() === '';
 }
 
-/** The summary takes the place of everything but what the user said since the last reply. */
+/**
+ * The summary takes the place of everything but what the user (and the operator) said since the last reply. If those
+ * words did not fit even beside an earlier summary, they are shortened now: else no request would ever fit again.
+ */
 function compact(conversation: Conversation, summary: string): void {
-  const last = conversation.messages.at(-1);
-  const unanswered = last?.role === 'user' ? last.content.filter((block) => block.type !== 'tool_result') : [];
-  const { goal } = conversation;
-  const repeat = goal?.said && !unanswered.some((block) => block.type === 'text' && block.text === goal.text);
-  const kept: ContentBlockParam[] = repeat ? [{ type: 'text', text: goal.text }, ...unanswered] : unanswered;
-  conversation.messages = [{ role: 'user', content: [{ type: 'text', text: summaryMessage(summary) }, ...kept] }];
+  const { messages, goal } = conversation;
+  const unanswered = messages.slice(messages.findLastIndex((message) => message.role === 'assistant') + 1);
+  const isGoal = (block: ContentBlockParam) => block.type === 'text' && block.text === goal?.text;
+  const repeat = goal?.said && !unanswered.some((message) => message.content.some(isGoal));
+  conversation.messages = [];
   conversation.toolIds.clear();
+  say(conversation, 'user', { type: 'text', text: summaryMessage(summary) });
+  if (repeat) say(conversation, 'user', { type: 'text', text: goal.text });
+  unanswered.forEach(({ role, content }, index) => {
+    const said = content.filter((block) => block.type !== 'tool_result');
+    const kept = conversation.summarised ? said.slice(index === 0 ? 1 : 0).map(shortBlock) : said;
+    if (kept.length > 0) say(conversation, role, ...kept);
+  });
+  conversation.summarised = true;
 }
 
 /**

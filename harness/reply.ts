@@ -54,6 +54,8 @@ export function replyEvents(input: ReplyInput): Reply {
 
 /** The summary that a compaction request brought, as the one event of its reply. */
 export function compactionEvents(input: ReplyInput): Reply | undefined {
+  // The words of a refusal must not take the conversation's place.
+  if (input.message.stop_reason === 'refusal') return undefined;
   const summary = input.message.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('\n');
   if (summary.trim() === '') return undefined;
   const event = { id: input.idOf(0), processed_at: UNSTAMPED, type: 'agent.thread_context_compacted' } as const;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { SessionAgent } from '../events/wire.ts';
+import type { Compact } from '../workflows/contract.ts';
 import { emptyConversation, take } from './conversation.ts';
 import type { ModelSpec } from './model-spec.ts';
 import { buildRequest } from './request.ts';
@@ -29,7 +30,7 @@ const AGENT = {
   ],
 } as unknown as SessionAgent;
 
-function request(compact: boolean, texts: string[]) {
+function request(compact: Compact | undefined, texts: string[]) {
   const conversation = emptyConversation();
   texts.forEach((text, seq) => {
     const type = seq % 2 === 0 ? ('user.message' as const) : ('agent.message' as const);
@@ -39,11 +40,17 @@ function request(compact: boolean, texts: string[]) {
       event: { id: `${seq}`, type, processed_at: 'x', content: [{ type: 'text', text }] },
     });
   });
-  return buildRequest({ agent: AGENT, policies: toolPolicies(AGENT), model: MODEL, conversation, compact });
+  return buildRequest({
+    agent: AGENT,
+    policies: toolPolicies(AGENT),
+    model: MODEL,
+    conversation,
+    ...(compact ? { compact } : {}),
+  });
 }
 
 test('a request names the provider’s model, the effort, the speed and only the enabled tools', () => {
-  const body = request(false, ['hello']);
+  const body = request(undefined, ['hello']);
   expect(body).toMatchObject({
     model: 'provider-m',
     max_tokens: 100,
@@ -62,15 +69,21 @@ test('a request names the provider’s model, the effort, the speed and only the
 });
 
 test('a request has four cache breakpoints: tools, system, and the last two user turns', () => {
-  const body = request(false, ['a', 'b', 'c', 'd', 'e']);
+  const body = request(undefined, ['a', 'b', 'c', 'd', 'e']);
   const marked = (value: unknown) => JSON.stringify(value).split('"cache_control"').length - 1;
   expect([marked(body.tools), marked(body.system), marked(body.messages)]).toEqual([1, 1, 2]);
   expect(marked(body.messages.slice(2))).toBe(2);
 });
 
 test('a request for a summary shortens long old texts until it fits the window', () => {
-  const body = request(true, ['x'.repeat(50_000), 'ok', 'what now?']);
+  const body = request({ halvings: 0 }, ['x'.repeat(50_000), 'ok', 'what now?']);
   expect(JSON.stringify(body.messages).length).toBeLessThan(6_000);
   expect(JSON.stringify(body.messages.at(-1))).toContain('summary');
   expect(body.tool_choice).toEqual({ type: 'none' });
+});
+
+test('a request for a summary that did not fit is made again at half the size', () => {
+  const texts = Array.from({ length: 41 }, (_, i) => `${i} ${'x'.repeat(200)}`);
+  const size = (halvings: number) => JSON.stringify(request({ halvings }, texts).messages).length;
+  expect(size(1)).toBeLessThan(size(0) * 0.7);
 });

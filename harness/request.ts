@@ -1,20 +1,18 @@
 /** The model request: system prompt, tools, messages, and where the provider may cache. */
 import type { MessageCreateParamsStreaming, MessageParam } from '@anthropic-ai/sdk/resources/messages';
 import type { SessionAgent } from '../events/wire.ts';
-import type { ToolPolicy } from '../workflows/contract.ts';
+import type { Compact, ToolPolicy } from '../workflows/contract.ts';
 import { type Conversation, providerMessages } from './conversation.ts';
+import { fitMessages } from './fit.ts';
 import type { ModelSpec } from './model-spec.ts';
 import { COMPACT_REQUEST, type SkillSummary, systemPrompt } from './prompt.ts';
 import { toolDefinitions } from './tools.ts';
 
 const CACHE = { type: 'ephemeral' } as const;
-/** A summary request may use this part of the window; the oldest tool results are shortened until it fits. */
+/** A summary request may use this part of the window; what is old is shortened until it fits. */
 const COMPACT_SHARE = 0.7;
 /** A summary must leave room for what it summarises. */
 const COMPACT_MAX_TOKENS = 16_000;
-/** Rough size of a token, characters of JSON. */
-const CHARS_PER_TOKEN = 3;
-const SHORTENED_CHARS = 2_000;
 
 export interface RequestInput {
   agent: SessionAgent;
@@ -24,7 +22,7 @@ export interface RequestInput {
   /** The session's skills. */
   skills?: SkillSummary[];
   /** Ask for a summary instead of an answer. */
-  compact: boolean;
+  compact?: Compact;
 }
 
 /** @returns the body of `POST /v1/messages`; four cache breakpoints at most: tools, system, the last two user turns. */
@@ -47,7 +45,7 @@ export function buildRequest(input: RequestInput): MessageCreateParamsStreaming 
     ...(agent.model.speed === 'fast' ? { speed: 'fast' } : {}),
     ...(agent.model.inference_geo ? { inference_geo: agent.model.inference_geo } : {}),
     ...(model.thinking === 'adaptive' ? { thinking: { type: 'adaptive' } } : {}),
-    messages: input.compact ? askForSummary(messages, model) : markCached(messages),
+    messages: input.compact ? askForSummary(messages, model, input.compact) : markCached(messages),
   };
 }
 
@@ -63,55 +61,12 @@ function markCached(messages: MessageParam[]): MessageParam[] {
   });
 }
 
-function askForSummary(messages: MessageParam[], model: ModelSpec): MessageParam[] {
+function askForSummary(messages: MessageParam[], model: ModelSpec, { halvings }: Compact): MessageParam[] {
   const ask = { type: 'text', text: COMPACT_REQUEST } as const;
-  const fitting = shorten(messages, model.window * COMPACT_SHARE * CHARS_PER_TOKEN);
+  const fitting = fitMessages(messages, (model.window * COMPACT_SHARE) / 2 ** halvings);
   const last = fitting.at(-1);
   if (last?.role === 'user' && typeof last.content !== 'string') {
     return [...fitting.slice(0, -1), { role: 'user', content: [...last.content, ask] }];
   }
   return [...fitting, { role: 'user', content: [ask] }];
-}
-
-/** Cuts long texts, the oldest first, until the messages are about `chars` long. */
-function shorten(messages: MessageParam[], chars: number): MessageParam[] {
-  let over = JSON.stringify(messages).length - chars;
-  return messages.map((message) => {
-    if (over <= 0 || typeof message.content === 'string') return message;
-    const content = message.content.map((block) => {
-      const size = JSON.stringify(block).length;
-      if (over <= 0 || size <= SHORTENED_CHARS) return block;
-      const cut = shortBlock(block);
-      over -= size - JSON.stringify(cut).length;
-      return cut;
-    });
-    return { ...message, content } as MessageParam;
-  });
-}
-
-type Block = Exclude<MessageParam['content'], string>[number];
-
-function shortBlock(block: Block): Block {
-  const short = (text: string) =>
-    text.length > SHORTENED_CHARS
-      ? `${text.slice(0, SHORTENED_CHARS / 2)}\n[… shortened …]\n${text.slice(-SHORTENED_CHARS / 2)}`
-      : text;
-  switch (block.type) {
-    case 'text':
-      return { ...block, text: short(block.text) };
-    case 'image':
-    case 'document':
-      return { type: 'text', text: `[${block.type} left out]` };
-    case 'tool_result': {
-      const text = typeof block.content === 'string' ? block.content : (block.content ?? []).map(asText).join('\n');
-      return { ...block, content: short(text) };
-    }
-    default:
-      // Tool inputs and thinking must go back as they came.
-      return block;
-  }
-}
-
-function asText(block: object): string {
-  return 'text' in block && typeof block.text === 'string' ? block.text : '[left out]';
 }

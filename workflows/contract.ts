@@ -230,7 +230,12 @@ export interface SampleInput {
   agentRev: number;
   harness: string;
   /** Ask for a summary instead of an answer. */
-  compact?: true;
+  compact?: Compact;
+}
+
+/** A request for a summary, and how often it was halved because it did not fit the window. */
+export interface Compact {
+  halvings: number;
 }
 
 /** Why a model request failed, as far as the session must know. */

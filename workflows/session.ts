@@ -38,6 +38,7 @@ import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
 import { busy, lastCallRuns, type StepInput, step } from './reducer/step.ts';
+import { openRequest } from './reducer/turn.ts';
 import { createSessionGrading } from './session-grading.ts';
 import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
@@ -170,6 +171,8 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
             .ensure()
             .catch((error: unknown) => log.warn('no sandbox could be made', { reason: reason(error) }));
         });
+        // A model request does not wait for a sandbox that somebody else has asked for: it goes out in this run.
+        releaseHeld();
         return;
       case 'checkpoint':
         background(async () => void (await sandbox.checkpoint()));
@@ -204,6 +207,12 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     else await startSample(command);
   }
 
+  function releaseHeld(): void {
+    const command = held;
+    held = undefined;
+    if (command) background(() => startSample(command));
+  }
+
   async function startSample(command: Extract<Command, { do: 'sample' }>): Promise<void> {
     inFlight += 1;
     const scope = new CancellationScope({ cancellable: true });
@@ -221,7 +230,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
         startSeq: command.startSeq,
         agentRev: state.agent.rev,
         harness: input.harness,
-        ...(command.compact ? { compact: true as const } : {}),
+        ...(command.compact ? { compact: command.compact } : {}),
       };
       let result: SampleResult;
       try {
@@ -359,13 +368,13 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
 
   /** Takes up what the last run was about to do. */
   function resume(): void {
-    const { turn } = state;
     if (input.woken) {
       dispatch({ in: 'woken' });
       for (const request of input.woken.again) dispatch({ in: 'request', request });
-    } else if (turn?.phase === 'sampling' && turn.span) {
-      obey({ do: 'sample', request: state.request, startSeq: turn.span.seq, compact: turn.compacting });
-    } else if (!busy(state) && state.sandbox.ref) {
+      return;
+    }
+    for (const command of openRequest(state)) obey(command);
+    if (!busy(state) && state.sandbox.ref) {
       obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
     }
   }

@@ -43,8 +43,10 @@ export interface Turn {
   failures: number;
   /** Replies in a row that were cut off at the model's output limit. */
   cutOffs: number;
-  /** Summaries in a row that did not make room. */
+  /** Summaries in a row that were asked for because the conversation did not fit the window. */
   compactions: number;
+  /** How often the request for a summary was halved because it did not fit either. */
+  halvings: number;
   /** The open request's `span.model_request_start`. */
   span?: { id: string; seq: number };
   /** The open request asks for a summary. */
@@ -57,6 +59,8 @@ export interface Turn {
 export interface Queued {
   seq: number;
   type: 'user.message' | 'system.message';
+  /** A system message that came right after a tool result, and is taken in with it. */
+  withResult?: true;
 }
 
 /** An answered request, kept 10 minutes so that a repeat gets the same answer. */

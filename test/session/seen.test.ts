@@ -87,3 +87,16 @@ test('a turn that was asked for twice under one request id runs once, across con
   expect(await session.ask(op, 'the same')).toEqual(first);
   expect(JSON.stringify(await session.entries()).split('"once"').length - 1).toBe(1);
 }, 60_000);
+
+test('a model request that waits for the next run does not wait for a sandbox that somebody asks for meanwhile', async () => {
+  // Nobody makes sandboxes here, so what waits for one waits for ever.
+  const turns = Array.from({ length: 8 }, async () => {
+    const session = await startDirectSession(stack, { settings: { maxRunEvents: 10 } });
+    await session.turn('first');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const [answer] = await Promise.all([session.say('second'), session.ask({ op: 'sandbox' })]);
+    const from = answer.ok ? (answer.events[0]?.seq ?? 0) : 0;
+    await session.until((event) => event.type === 'session.status_idle', { from, ms: 20_000 });
+  });
+  await Promise.all(turns);
+}, 60_000);

@@ -47,7 +47,9 @@ export function appendReply(draft: Draft, events: NewEvent[], calls: ReplyCall[]
 
 /** What the agent's policy says of one tool use. */
 function decide(draft: Draft, event: ToolUse): { event: ToolUse; state: Call['state']; denied?: string } {
-  const tool = draft.state.agent.tools[event.name];
+  const { tools } = draft.state.agent;
+  // A model may call anything, `constructor` too.
+  const tool = Object.hasOwn(tools, event.name) ? tools[event.name] : undefined;
   if (event.type === 'agent.custom_tool_use') return { event, state: 'custom' };
   if (!tool?.enabled || tool.kind !== 'builtin') {
     const why = tool ? 'is disabled for this agent' : 'is not one of this agent’s tools';

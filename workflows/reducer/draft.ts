@@ -5,13 +5,13 @@
 import type { BlobPart, LogEntry, PrivatePart } from '../../events/entry.ts';
 import { eventIdAt } from '../../events/ids.ts';
 import type { SessionEvent } from '../../events/wire.ts';
-import type { SessionAnswer, SessionSettings } from '../contract.ts';
+import type { Compact, SessionAnswer, SessionSettings } from '../contract.ts';
 import type { Evaluation } from '../grading-contract.ts';
 import type { Call, SessionState } from '../state.ts';
 
 /** What the reducer asks the shell to do. */
 export type Command =
-  | { do: 'sample'; request: number; startSeq: number; compact: boolean }
+  | { do: 'sample'; request: number; startSeq: number; compact?: Compact }
   | { do: 'abortSample'; request: number }
   | { do: 'execute'; call: Call }
   | { do: 'stopCalls'; ids: string[] }

@@ -1,11 +1,14 @@
 /** A model request that failed: wait and ask again, or give the turn up. */
 import type { FailureClass, SampleResult } from '../contract.ts';
+import type { Turn } from '../state.ts';
 import type { Draft } from './draft.ts';
 import { showError, showRescheduled, showRunning } from './status.ts';
 import { askModel, endTurn, takeQueue } from './turn.ts';
 
-/** Summaries in a row that may fail to make room. */
-const MAX_COMPACTIONS = 2;
+/** Summaries in a row that are made because the conversation does not fit: a second one would say the same. */
+const MAX_COMPACTIONS = 1;
+/** How often a request for a summary that does not fit is made again at half its size. */
+const MAX_HALVINGS = 3;
 
 /** The type of `session.error` for a class of failures. */
 export const errorType = (of: FailureClass) => CLASSES[of].type;
@@ -28,14 +31,14 @@ export function modelFailed(draft: Draft, failure: Extract<SampleResult, { ok: f
   const { turn } = state;
   if (!turn) return;
   const { type, retry } = CLASSES[failure.class];
-  turn.failures += 1;
-  if (failure.class === 'too_long' && turn.compactions < MAX_COMPACTIONS) {
-    // The window is full before the usage said so: summarise, then go on.
-    turn.compactions += 1;
+  if (failure.class === 'too_long' && makesRoom(turn)) {
     state.compactNext = true;
     return askModel(draft);
   }
+  turn.failures += 1;
   if (retry && turn.failures < settings.retryLimit) {
+    // A summary that is asked for again is still a summary.
+    state.compactNext = turn.compacting;
     showError(draft, type, failure.message, 'retrying');
     showRescheduled(draft);
     turn.phase = 'backoff';
@@ -45,6 +48,16 @@ export function modelFailed(draft: Draft, failure: Extract<SampleResult, { ok: f
   }
   showError(draft, type, failure.message, 'exhausted');
   giveUp(draft);
+}
+
+/** The window was full before the usage said so: summarise, then go on; a summary that does not fit is halved. */
+function makesRoom(turn: Turn): boolean {
+  if (turn.compacting) {
+    turn.halvings += 1;
+    return turn.halvings <= MAX_HALVINGS;
+  }
+  turn.compactions += 1;
+  return turn.compactions <= MAX_COMPACTIONS;
 }
 
 /** The turn is dead: inputs that waited behind it are taken as read, and the session idles. */

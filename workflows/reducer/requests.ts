@@ -6,7 +6,7 @@ import { appendToolError, finish } from './calls.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
 import { callOffOutcome, defineOutcome } from './outcome.ts';
 import { showTerminated } from './status.ts';
-import { goOn, interrupt, startTurn } from './turn.ts';
+import { goOn, interrupt } from './turn.ts';
 
 /** Confirmed ids that are remembered, so that a late duplicate is a no-op. */
 export const CONFIRMED_KEPT = 256;
@@ -33,15 +33,14 @@ export function apply(draft: Draft, op: SessionOp): AcceptedEvent[] {
 
 function applyEvents(draft: Draft, events: PreparedEvent[]): AcceptedEvent[] {
   let answered = false;
-  const accepted = events.flatMap((prepared) => {
-    const answer = applyEvent(draft, prepared);
-    // A confirmation that came twice answers nothing.
-    answered ||= answer !== undefined && answersCall(prepared.event);
+  const accepted = events.flatMap((prepared, index) => {
+    const answer = applyEvent(draft, prepared, events[index - 1]?.event);
+    if (answer && answersCall(prepared.event)) answered = true;
     return answer ? [answer] : [];
   });
   // Only now: what arrives together is taken in together.
-  if (draft.state.turn?.phase === 'waiting' && answered) goOn(draft);
-  startTurn(draft);
+  const phase = draft.state.turn?.phase;
+  if (answered && (phase === 'waiting' || phase === 'acting')) goOn(draft);
   return accepted;
 }
 
@@ -49,14 +48,16 @@ function answersCall(event: EventParams): boolean {
   return event.type === 'user.tool_confirmation' || event.type === 'user.custom_tool_result';
 }
 
-function applyEvent(draft: Draft, prepared: PreparedEvent): AcceptedEvent | undefined {
+/** @param before - the event before it in the same request. */
+function applyEvent(draft: Draft, prepared: PreparedEvent, before: EventParams | undefined): AcceptedEvent | undefined {
   const { event } = prepared;
   switch (event.type) {
     case 'user.message':
     case 'system.message': {
-      if (event.type === 'user.message') refuseWhileAsked(draft);
+      const withResult = event.type === 'system.message' && before?.type === 'user.custom_tool_result';
+      if (!withResult) refuseWhileAsked(draft);
       const answer = inbound(draft, prepared, null);
-      draft.state.queue.push({ seq: answer.seq, type: event.type });
+      draft.state.queue.push({ seq: answer.seq, type: event.type, ...(withResult ? { withResult } : {}) });
       return answer;
     }
     case 'user.define_outcome':

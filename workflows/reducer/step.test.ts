@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isEventEntry } from '../../events/entry.ts';
-import type { EventParams } from '../../events/wire.ts';
-import { DEFAULT_SESSION_SETTINGS, type SampleResult, type SessionOp } from '../contract.ts';
+import type { ExecuteResult, SampleResult } from '../contract.ts';
 import { message, startSession, USAGE } from './testing.ts';
 
 describe('a turn', () => {
@@ -91,76 +90,60 @@ describe('a turn', () => {
     expect(session.commands).toMatchObject([{ do: 'sample' }]);
   });
 
-  test('ends in the open on an unknown stop reason', () => {
+  test('that is paused by the provider runs the calls of the reply before it asks again', () => {
     const session = startSession();
     session.send(message('go'));
+    session.use('bash');
+    session.finish('use_1_0');
+    session.reply({
+      stop: 'pause_turn',
+      events: [{ event: { type: 'agent.tool_use', id: 'paused', name: 'bash', input: {}, processed_at: '' } }],
+      calls: [{ event: 0, summary: 'bash' }],
+    });
+    expect(session.commands).toMatchObject([{ do: 'execute', call: { id: 'paused' } }]);
+    session.finish('paused');
+    expect(session.commands).toMatchObject([{ do: 'sample' }]);
+  });
+
+  test('ends when the model stops for tools and names none', () => {
+    const session = startSession();
+    session.send(message('go'));
+    session.reply({ stop: 'tool_use' });
+    expect(session.last()).toMatchObject({ stop_reason: { type: 'end_turn' } });
+  });
+
+  test('takes a tool name for a name, whatever it is', () => {
+    const session = startSession();
+    session.send(message('go'));
+    session.use('constructor', '__proto__');
+    expect(session.results().map((event) => JSON.stringify(event.content))).toEqual([
+      expect.stringContaining('not one of this agent'),
+      expect.stringContaining('not one of this agent'),
+    ]);
+  });
+
+  test('ends in the open on an unknown stop reason, and takes what waited as read', () => {
+    const session = startSession();
+    session.send(message('go'));
+    session.send(message('and then'));
     session.reply({ stop: 'unknown', stopRaw: 'tired' });
     expect(session.types()).toContain('session.error');
+    expect(session.state.queue).toEqual([]);
     expect(session.last()).toMatchObject({ stop_reason: { type: 'retries_exhausted' } });
   });
 });
 
-describe('people', () => {
-  test('are asked for always_ask and auto, and the turn waits', () => {
+describe('an interrupt', () => {
+  test('and a message of the same request: the message is in the next turn, also when others wait', () => {
     const session = startSession();
     session.send(message('go'));
-    session.use('write', 'edit');
-    expect(session.last()).toMatchObject({
-      stop_reason: { type: 'requires_action', event_ids: ['use_1_0', 'use_1_1'] },
-    });
-    expect(session.state.status).toBe('idle');
-    const refused = session.send(message('and?'));
-    expect(refused).toMatchObject({ ok: false, status: 400 });
-    session.send({ type: 'user.tool_confirmation', tool_use_id: 'use_1_1', result: 'deny', deny_message: 'no' });
-    expect(session.last()).toMatchObject({ stop_reason: { type: 'requires_action', event_ids: ['use_1_0'] } });
-    session.send({ type: 'user.tool_confirmation', tool_use_id: 'use_1_0', result: 'allow' });
-    expect(session.commands).toMatchObject([{ do: 'execute', call: { id: 'use_1_0' } }]);
-    expect(session.state.status).toBe('running');
-  });
-
-  test('who confirm twice change nothing the second time', () => {
-    const session = startSession();
-    session.send(message('go'));
-    session.use('write');
-    const confirm: EventParams = { type: 'user.tool_confirmation', tool_use_id: 'use_1_0', result: 'allow' };
-    session.send(confirm);
-    const entries = session.log.length;
-    expect(session.send(confirm)).toEqual({ ok: true, events: [] });
-    expect(session.log).toHaveLength(entries);
-  });
-
-  test('may answer a custom tool while another call still runs', () => {
-    const session = startSession();
-    session.send(message('go'));
-    session.use('bash', 'deploy');
-    const answer = session.send({ type: 'user.custom_tool_result', custom_tool_use_id: 'use_1_1', content: [] });
-    expect(answer).toMatchObject({ ok: true, events: [{ processed_at: expect.any(String) }] });
-    session.finish('use_1_0');
+    session.send(message('queued'));
+    session.feed({ in: 'sampled', request: 1, result: { ok: false, class: 'overloaded', message: 'no' } });
+    session.send({ type: 'user.interrupt' }, { type: 'user.interrupt' }, message('do this instead'));
+    expect(session.state.queue).toEqual([]);
     expect(session.commands).toMatchObject([{ do: 'sample', request: 2 }]);
   });
 
-  test('get the whole request refused when one event of it cannot be taken', () => {
-    const session = startSession();
-    const refused = session.send(message('fine'), {
-      type: 'user.tool_confirmation',
-      tool_use_id: 'nothing',
-      result: 'allow',
-    });
-    expect(refused).toMatchObject({ ok: false });
-    expect(session.log).toEqual([]);
-  });
-
-  test('who repeat a request get the first answer and no second message', () => {
-    const session = startSession();
-    const op: SessionOp = { op: 'events', events: [{ event: message('once') }] };
-    const first = session.ask(op, 'same');
-    const entries = session.log.length;
-    expect(session.ask(op, 'same')).toEqual(first);
-    expect(session.log).toHaveLength(entries);
-  });
-});
-
-describe('an interrupt', () => {
   test('of a model request waits a second for its text, then gives it up', () => {
     const session = startSession();
     session.send(message('go'));
@@ -219,42 +202,6 @@ describe('an interrupt', () => {
   });
 });
 
-describe('a model failure', () => {
-  const fails = (session: ReturnType<typeof startSession>, kind: 'overloaded' | 'request_failed') =>
-    session.feed({ in: 'sampled', request: session.state.request, result: { ok: false, class: kind, message: 'no' } });
-
-  test('that may pass reschedules and asks again', () => {
-    const session = startSession();
-    session.send(message('go'));
-    fails(session, 'overloaded');
-    expect(session.state.status).toBe('rescheduling');
-    expect(session.commands).toMatchObject([{ do: 'sleep', ms: 1000, request: 1 }]);
-    session.feed({ in: 'woke', request: 1 });
-    expect(session.commands).toMatchObject([{ do: 'sample', request: 2 }]);
-    expect(session.state.status).toBe('running');
-  });
-
-  test('that keeps coming exhausts the turn and flushes what waits', () => {
-    const session = startSession();
-    session.send(message('go'));
-    session.send(message('and then'));
-    for (let i = 0; i < DEFAULT_SESSION_SETTINGS.retryLimit; i++) {
-      fails(session, 'overloaded');
-      session.feed({ in: 'woke', request: session.state.request });
-    }
-    expect(session.state.turn).toBeNull();
-    expect(session.state.queue).toEqual([]);
-    expect(session.last()).toMatchObject({ stop_reason: { type: 'retries_exhausted' } });
-  });
-
-  test('that will not pass ends the turn at once', () => {
-    const session = startSession();
-    session.send(message('go'));
-    fails(session, 'request_failed');
-    expect(session.last()).toMatchObject({ stop_reason: { type: 'retries_exhausted' } });
-  });
-});
-
 test('remembered answers stay small enough to be carried', () => {
   const session = startSession();
   for (let i = 0; i < 60; i++) session.send(...Array.from({ length: 100 }, () => message('m')));
@@ -263,6 +210,16 @@ test('remembered answers stay small enough to be carried', () => {
 });
 
 describe('the end', () => {
+  test('asks for nothing more, though a sandbox that was being made arrives', () => {
+    const session = startSession();
+    session.ask({ op: 'sandbox' });
+    session.ask({ op: 'archive' });
+    session.feed({ in: 'provisioned', ref: { sessionId: 'sesn_1', generation: 1, id: 'x', provider: 'gvisor' } });
+    expect(session.commands).toEqual([]);
+    session.feed({ in: 'idleElapsed', turn: 0 });
+    expect(session.commands).toEqual([]);
+  });
+
   test('is refused while the session runs, and takes no more events afterwards', () => {
     const session = startSession();
     session.send(message('go'));
@@ -272,6 +229,17 @@ describe('the end', () => {
     expect(session.last()?.type).toBe('session.status_terminated');
     expect(session.send(message('hello?'))).toMatchObject({ ok: false });
   });
+});
+
+test('a bug in a step stops what runs and closes a custom call in the client’s name', () => {
+  const session = startSession();
+  session.send(message('go'));
+  session.use('bash', 'deploy');
+  session.feed({ in: 'executed', call: 'use_1_0', result: null as unknown as ExecuteResult, generation: 1 });
+  expect(session.commands).toMatchObject([{ do: 'stopCalls', ids: ['use_1_0'] }]);
+  expect(session.types()).toContain('user.custom_tool_result');
+  expect(session.results().map((event) => event.tool_use_id)).toEqual(['use_1_0']);
+  expect(session.last()).toMatchObject({ stop_reason: { type: 'retries_exhausted' } });
 });
 
 test('a bug in a step ends the turn in the open and keeps the session usable', () => {

@@ -7,14 +7,14 @@ import type { Checkpoint, SandboxRef } from '../../sandbox/hands.ts';
 import type { ExecuteResult, SampleResult, SessionAnswer, SessionRequest, SessionSettings } from '../contract.ts';
 import type { Grade } from '../grading-contract.ts';
 import type { SessionState } from '../state.ts';
-import { appendResult, appendToolError, finish } from './calls.ts';
+import { appendResult, appendToolError, closeCall, finish } from './calls.ts';
 import { type Command, type Draft, Refusal } from './draft.ts';
 import { giveUp, woke } from './failures.ts';
 import { graded, stillGrading } from './outcome.ts';
 import { type Collected, collected, goIdle } from './outputs.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
-import { endTurn, goOn, graceOver, sampled } from './turn.ts';
+import { endTurn, goOn, graceOver, sampled, startTurn } from './turn.ts';
 import { woken } from './woken.ts';
 
 /** How long a request's answer is remembered, ms. */
@@ -59,6 +59,7 @@ export function step(state: SessionState, input: StepInput, settings: SessionSet
   const draft: Draft = { state: clone(state), settings, now, entries: [], commands: [] };
   try {
     const answer = take(draft, input);
+    startTurn(draft);
     return { state: draft.state, entries: draft.entries, commands: draft.commands, ...(answer ? { answer } : {}) };
   } catch (error) {
     return afterBug(state, input, settings, now, error);
@@ -78,13 +79,15 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       executed(draft, input);
       return;
     case 'provisioned':
+      if (input.ref.generation <= state.sandbox.generation) return;
       state.sandbox.generation = input.ref.generation;
       state.sandbox.ref = input.ref;
       state.sandbox.inputs = undefined;
       state.sandbox.saved = state.sandbox.changes;
       for (const call of state.turn?.calls ?? []) if (call.state === 'running') state.sandbox.changes += 1;
       // Asked for by a person, or by a turn that was interrupted meanwhile: it is let go like any other that idles.
-      if (!busy(state)) draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
+      if (!busy(state) && !state.ended)
+        draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
       return;
     case 'broughtIn':
       if (state.sandbox.generation === input.generation) state.sandbox.inputs = input.rev;
@@ -119,7 +122,7 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       woken(draft);
       return;
     case 'idleElapsed':
-      if (state.turns === input.turn && !busy(state) && state.sandbox.ref) {
+      if (state.turns === input.turn && !busy(state) && !state.ended && state.sandbox.ref) {
         draft.commands.push({ do: 'release', save: state.sandbox.changes > state.sandbox.saved });
       }
       return;
@@ -195,10 +198,13 @@ function afterBug(
   }
   const draft: Draft = { state: clone(state), settings, now, entries: [], commands: [] };
   showError(draft, 'unknown_error', message, 'exhausted');
-  if (draft.state.turn) {
-    for (const call of draft.state.turn.calls) {
-      if (call.state !== 'done') appendToolError(draft, call.id, message);
-    }
+  const { turn } = draft.state;
+  if (turn) {
+    const running = turn.calls.filter((call) => call.state === 'running').map((call) => call.id);
+    if (running.length > 0) draft.commands.push({ do: 'stopCalls', ids: running });
+    if (turn.span) draft.commands.push({ do: 'abortSample', request: draft.state.request });
+    if (turn.phase === 'grading') draft.commands.push({ do: 'stopGrading' });
+    for (const call of turn.calls) if (call.state !== 'done') closeCall(draft, call, message);
     giveUp(draft);
   }
   return { state: draft.state, entries: draft.entries, commands: draft.commands };

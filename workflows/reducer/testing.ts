@@ -15,7 +15,8 @@ import { initialState } from '../state.ts';
 import type { Command } from './draft.ts';
 import { type StepInput, step } from './step.ts';
 
-const AGENT: AgentPolicy = {
+/** One tool of each policy. */
+export const AGENT: AgentPolicy = {
   name: 'worker',
   rev: 1,
   tools: {
@@ -27,6 +28,7 @@ const AGENT: AgentPolicy = {
     deploy: { kind: 'custom', enabled: true },
   },
 };
+export const SETTINGS = DEFAULT_SESSION_SETTINGS;
 export const USAGE = { input_tokens: 10, output_tokens: 5, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
 
 /** A session without Temporal: feeds inputs to `step`, keeps the log and the commands that are still open. */

@@ -1,10 +1,10 @@
 /** The turn: start, ask the model, act on the reply, end. */
 import type { StopDetails, StopReason } from '../../events/wire.ts';
 import type { SampleResult } from '../contract.ts';
-import type { Call, Turn } from '../state.ts';
+import type { Call, SessionState, Turn } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
-import { append, type Draft, markProcessed } from './draft.ts';
-import { modelFailed } from './failures.ts';
+import { append, type Command, type Draft, markProcessed } from './draft.ts';
+import { giveUp, modelFailed } from './failures.ts';
 import {
   beginOutcome,
   callOffOutcome,
@@ -25,7 +25,7 @@ const EXECUTE_GRACE_MS = 5_000;
 const SHELL = 'bash';
 export const INTERRUPTED = 'The user interrupted before this call completed.';
 
-/** Starts a turn with all that is queued, if something is and no turn is open. */
+/** Starts a turn with all that is queued, if something is and no turn is open. Every step ends with it. */
 export function startTurn(draft: Draft): void {
   const { state } = draft;
   const asked = state.queue.some((queued) => queued.type === 'user.message') || isPending(state);
@@ -38,7 +38,16 @@ export function startTurn(draft: Draft): void {
 }
 
 export function newTurn(): Turn {
-  return { phase: 'sampling', calls: [], failures: 0, cutOffs: 0, compactions: 0, compacting: false, interrupts: [] };
+  return {
+    phase: 'sampling',
+    calls: [],
+    failures: 0,
+    cutOffs: 0,
+    compactions: 0,
+    halvings: 0,
+    compacting: false,
+    interrupts: [],
+  };
 }
 
 /** What has waited is taken in: the next model request shows it. */
@@ -51,15 +60,20 @@ export function takeQueue(draft: Draft): void {
 export function askModel(draft: Draft): void {
   const { state } = draft;
   if (!state.turn) return;
-  const compact = state.compactNext;
+  state.turn.compacting = state.compactNext;
   state.compactNext = false;
   state.request += 1;
-  const span = append(draft, { type: 'span.model_request_start' });
   state.turn.phase = 'sampling';
-  state.turn.span = span;
-  state.turn.compacting = compact;
-  draft.commands.push({ do: 'sample', request: state.request, startSeq: span.seq, compact });
+  state.turn.span = append(draft, { type: 'span.model_request_start' });
+  draft.commands.push(...openRequest(state));
   beginOutcome(draft);
+}
+
+/** The command for the model request that is open, if one is: also for a run that takes it over from the last one. */
+export function openRequest({ turn, request }: SessionState): Extract<Command, { do: 'sample' }>[] {
+  if (turn?.phase !== 'sampling' || !turn.span) return [];
+  const compact = turn.compacting ? { compact: { halvings: turn.halvings } } : {};
+  return [{ do: 'sample', request, startSeq: turn.span.seq, ...compact }];
 }
 
 /** A model request has come back. Late answers of requests that were given up are ignored. */
@@ -74,7 +88,10 @@ export function sampled(draft: Draft, request: number, result: SampleResult): vo
     return modelFailed(draft, result);
   }
   turn.failures = 0;
-  if (result.stop !== 'compacted') turn.compactions = 0;
+  if (result.stop !== 'compacted') {
+    turn.compactions = 0;
+    turn.halvings = 0;
+  }
   const { open, denied } = appendReply(draft, result.events, result.calls);
   closeSpan(draft, false, result.usage, result.cacheCreation);
   for (const { id, message } of denied) appendToolError(draft, id, message);
@@ -88,9 +105,12 @@ export function sampled(draft: Draft, request: number, result: SampleResult): vo
   turn.cutOffs = result.stop === 'max_tokens' ? turn.cutOffs + 1 : 0;
   switch (result.stop) {
     case 'tool_use':
-      return goOn(draft);
+      // The provider does not send this without a call; asking again about nothing would have no end.
+      return turn.calls.length + denied.length > 0 ? goOn(draft) : endTurn(draft, { type: 'end_turn' });
     case 'pause_turn':
+      return goOn(draft);
     case 'compacted':
+      for (const call of open) closeCall(draft, call, 'A summary runs no calls.');
       return askModel(draft);
     case 'max_tokens':
       for (const call of open) {
@@ -113,7 +133,7 @@ export function sampled(draft: Draft, request: number, result: SampleResult): vo
         `The model ended its reply with an unknown stop reason: ${result.stopRaw}.`,
         'exhausted',
       );
-      return endTurn(draft, { type: 'retries_exhausted' });
+      return giveUp(draft);
     default:
       // A reply that ends its turn runs no calls; the provider does not send this, but nothing may stay open.
       for (const call of open) closeCall(draft, call, 'The reply ended the turn, so this call was not run.');
@@ -150,7 +170,15 @@ export function goOn(draft: Draft): void {
   }
   showRunning(draft);
   turn.calls = [];
+  takeRemarks(draft);
   askModel(draft);
+}
+
+/** System messages that came with a result are taken in with it: after all results of the reply, before the next one. */
+function takeRemarks(draft: Draft): void {
+  const { state } = draft;
+  for (const queued of state.queue) if (queued.withResult) markProcessed(draft, queued.seq);
+  state.queue = state.queue.filter((queued) => !queued.withResult);
 }
 
 /** The shell's calls depend on one another (directory, variables): they run in the order of the reply. */
@@ -159,7 +187,7 @@ function waitsForShell(calls: Call[], index: number): boolean {
   return calls.slice(0, index).some((one) => one.name === SHELL && (one.state === 'ready' || one.state === 'running'));
 }
 
-/** Ends the turn; what is queued starts the next one. */
+/** Ends the turn; what is queued starts the next one at the end of the step. */
 export function endTurn(draft: Draft, reason: StopReason, details: StopDetails = null): void {
   if (draft.state.turn?.span) closeSpan(draft, true);
   if (reason.type === 'end_turn' && goesOnForOutcome(draft)) return;
@@ -178,7 +206,6 @@ export function closeTurn(draft: Draft, reason: StopReason, details: StopDetails
     if (state.sandbox.changes > state.sandbox.saved) draft.commands.push({ do: 'checkpoint' });
     draft.commands.push({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns });
   }
-  startTurn(draft);
 }
 
 /** The user wants the turn to stop. */

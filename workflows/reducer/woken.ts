@@ -2,7 +2,7 @@
 import type { Call } from '../state.ts';
 import { appendToolError, closeCall, finish } from './calls.ts';
 import type { Draft } from './draft.ts';
-import { closeSpan, endTurn, goOn, INTERRUPTED, startTurn } from './turn.ts';
+import { closeSpan, endTurn, goOn, INTERRUPTED } from './turn.ts';
 
 const LOST =
   'The session was lost while this call was open, and has been started again. Whether the call had effects cannot be ' +
@@ -15,7 +15,7 @@ export function woken(draft: Draft): void {
     if (state.sandbox.ref) {
       draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
     }
-    return startTurn(draft);
+    return;
   }
   const over = turn.phase === 'acting' && turn.calls.length === 0;
   if (turn.span) closeSpan(draft, true);
