@@ -37,21 +37,25 @@ export function createWake(deps: WakeDeps): (input: WakeInput) => Promise<WakeRe
 
   return async function wake({ session }) {
     if (!(await deps.service.settle(session))) throw sessionNotFound(session);
+    refuseEnded(await rowOf(session));
     const found = await deps.lookUp(session);
     if (found.workflow === 'open') return { woken: false };
     const lost = found.workflow === 'lost' ? readLostRun(found.history) : undefined;
     for (const carry of lost?.carries ?? []) await log.append(carry).catch(asTerminal);
-    const row = await findSessionRow(orm, session);
-    if (!row) throw sessionNotFound(session);
-    if (found.workflow === 'ended' || row.phase !== 'live' || row.archivedAt || row.status === 'terminated') {
-      const message = `Session ${session} has ended; it cannot be woken.`;
-      throw refusal({ status: 400, type: 'invalid_request_error', message });
-    }
+    // Again: its end may have been among those entries.
+    const row = await rowOf(session);
+    refuseEnded(row, found.workflow === 'ended');
     const input = await inputOf(row, lost);
     await seal(row, found.workflow === 'lost' ? found.runId : 'unknown', (input.carried?.seq ?? 0) - 1);
     await deps.startAgain(input);
     return { woken: true };
   };
+
+  async function rowOf(session: string): Promise<SessionRow> {
+    const row = await findSessionRow(orm, session);
+    if (!row) throw sessionNotFound(session);
+    return row;
+  }
 
   async function inputOf(row: SessionRow, lost: LostRun | undefined): Promise<SessionInput> {
     const agent = await findSessionAgent(orm, row.id, row.agentRev);
@@ -106,6 +110,12 @@ function lostRequests(state: SessionState, lost: LostRun | undefined): SessionRe
 
 function beyond(state: SessionState, answer: LostRun['posts'][number]['answered']['answer']): boolean {
   return answer.ok && answer.events.some(({ seq }) => seq >= state.seq);
+}
+
+function refuseEnded(row: SessionRow, ended = false): void {
+  if (!ended && row.phase === 'live' && !row.archivedAt && row.status !== 'terminated') return;
+  const message = `Session ${row.id} has ended; it cannot be woken.`;
+  throw refusal({ status: 400, type: 'invalid_request_error', message });
 }
 
 function asTerminal(error: unknown): never {

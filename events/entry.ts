@@ -44,6 +44,10 @@ export interface PrivatePart {
     /** Outcomes that changed with this entry, in order. */
     outcomes?: OutcomePatch[];
   };
+  /** Of an error that is told beside the turn: it ends nothing. */
+  aside?: true;
+  /** Of an outcome's definition: how it is graded (`GraderSettings` in workflows/grading-contract.ts). */
+  grader?: Record<string, unknown>;
   /** Of an evaluation's end: the files that were judged, by their checkpoint's SHA-256. */
   judged?: string;
 }

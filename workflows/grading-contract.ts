@@ -1,6 +1,6 @@
 /**
  * What a session and the grading of its outcomes say to each other: how an outcome is graded, what one evaluation is
- * given, what comes of it. Types only.
+ * given, what comes of it.
  */
 import type { BlobPart } from '../events/entry.ts';
 import type { ModelUsage } from '../events/wire.ts';
@@ -33,6 +33,13 @@ export interface Evaluation {
   /** seqs of the texts that the agent ended its turn with. */
   replySeqs: number[];
   grader: GraderSettings;
+  /** Set when it was begun before and lost with its session: tells this one's workflow and sandbox from the lost ones. */
+  again?: number;
+}
+
+/** What an evaluation's workflow, sandbox and calls are named by. */
+export function evaluationKey({ id, again }: Pick<Evaluation, 'id' | 'again'>): string {
+  return again === undefined ? id : `${id}-${again}`;
 }
 
 /** Input of the `grading` workflow: one evaluation, beside the session, so that the session's history stays its log. */

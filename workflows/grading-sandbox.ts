@@ -15,7 +15,7 @@ import type { Checkpoint, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/h
 import { execute, type HandsRoute, routeOf, sandboxWork } from './activities.ts';
 import type { ExecuteResult, HandsActivities } from './contract.ts';
 import { isGone, MACHINE_GONE, reason, waitedInVain } from './failure-words.ts';
-import type { GraderResult, GradingInput } from './grading-contract.ts';
+import { evaluationKey, type GraderResult, type GradingInput } from './grading-contract.ts';
 
 const DEFAULT_DEADLINE_MS = 120_000;
 
@@ -73,7 +73,7 @@ export function createGradingSandbox(input: GradingInput): GradingSandbox {
     const restore = await judged();
     generation += 1;
     const spec: SandboxSpec = {
-      ...{ sessionId: session, copy: evaluation.id, generation },
+      ...{ sessionId: session, copy: evaluationKey(evaluation), generation },
       ...(restore ? { restore } : {}),
       ...(inputs?.skills ? { skills: true as const } : {}),
     };
@@ -87,7 +87,7 @@ export function createGradingSandbox(input: GradingInput): GradingSandbox {
   async function run(call: GradingCall): Promise<GraderResult> {
     const deadlineMs = Math.min(call.timeoutMs > 0 ? call.timeoutMs : DEFAULT_DEADLINE_MS, settings.callMaxMs);
     const work: ToolCall = {
-      ...{ id: `${evaluation.id}c${(calls++).toString(36)}`, thread: 'grader', name: call.name },
+      ...{ id: `${evaluationKey(evaluation)}c${(calls++).toString(36)}`, thread: 'grader', name: call.name },
       ...{ input: call.input, deadlineMs },
     };
     try {

@@ -14,7 +14,7 @@ import { gradingWorkflowId } from '../events/ids.ts';
 import { DEFAULT_SESSION_SETTINGS, type SessionInput } from './contract.ts';
 import { reason } from './failure-words.ts';
 import type { grading } from './grading.ts';
-import { type Evaluation, GRADING_WORKFLOW, type Grade } from './grading-contract.ts';
+import { type Evaluation, evaluationKey, GRADING_WORKFLOW, type Grade } from './grading-contract.ts';
 import { NO_TOKENS } from './reducer/usage.ts';
 import type { SandboxHost } from './session-sandbox.ts';
 
@@ -55,7 +55,7 @@ export function createSessionGrading(input: SessionInput, host: Omit<SandboxHost
     const { session, thread, agent, sandbox, inputs } = host.state();
     const { ref, checkpoint } = sandbox;
     return executeChild<typeof grading>(GRADING_WORKFLOW, {
-      workflowId: gradingWorkflowId(session, evaluation.id),
+      workflowId: gradingWorkflowId(session, evaluationKey(evaluation)),
       args: [
         {
           ...{ session, thread, agentRev: agent.rev, harness: input.harness },

@@ -100,6 +100,8 @@ export interface Outcome {
   result: 'pending' | 'running' | 'evaluating' | 'satisfied' | 'max_iterations_reached' | 'failed' | 'interrupted';
   /** Id of the open evaluation's start. */
   evaluation?: string;
+  /** seqs of what the agent said last, which is what is judged. */
+  replySeqs?: number[];
   /** Set when the evaluation was broken off: what its requests had cost. */
   spent?: ModelUsage;
   /** seq of the newest evaluation's end. */

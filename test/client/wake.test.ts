@@ -4,6 +4,7 @@ import { type ConnectedLonghand, connectLonghand, type LogSlice, SessionClosedEr
 import { sessionWorkflowId } from '../../events/ids.ts';
 import type { CreateParams, EventParams, SessionEvent } from '../../events/wire.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
+import { graderRequests, grades, outcome, verdict } from '../support/outcomes.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 
 let stack: Stack;
@@ -28,6 +29,10 @@ beforeAll(async () => {
           when: 'ask first',
           steps: [{ tools: [{ write: { file_path: '/workspace/a', content: 'b' } }] }, { text: 'Written.' }],
         },
+        grades('Plain answer.', {
+          pace: { first_token_ms: 8_000 },
+          tools: [verdict('satisfied', { 'Is it there?': true })],
+        }),
         { when: 'slowly', steps: [{ pace: { first_token_ms: 4_000 }, text: 'Slow answer.' }] },
       ],
       fallback: { text: 'Plain answer.' },
@@ -114,6 +119,23 @@ describe('a session that an operator terminated', () => {
     const said = (await wholeLog(id)).findLast((event) => event.type === 'agent.message');
     expect(said).toMatchObject({ content: [{ text: 'begun' }] });
     expect((await longhand.getSession(id)).status).toBe('idle');
+  }, 120_000);
+
+  test('while its work is graded: the same evaluation is begun again and ends the outcome', async () => {
+    const { id } = await longhand.startSession({ ...params, initial_events: [outcome('an answer')] });
+    const { event: start } = await until(id, ({ type }) => type === 'span.outcome_evaluation_start');
+    for (const deadline = Date.now() + 30_000; graderRequests(stack).length === 0; ) {
+      if (Date.now() > deadline) throw new Error('The grader was not asked.');
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await terminate(id);
+    expect(await longhand.wake(id)).toEqual({ woken: true });
+    await until(id, ended);
+    const events = await wholeLog(id);
+    const ends = events.filter((event) => event.type === 'span.outcome_evaluation_end');
+    expect(ends).toMatchObject([{ outcome_evaluation_start_id: start.id, iteration: 0, result: 'satisfied' }]);
+    expect(events.filter((event) => event.type === 'span.outcome_evaluation_start')).toHaveLength(1);
+    expect((await longhand.getSession(id)).outcome_evaluations).toMatchObject([{ result: 'satisfied' }]);
   }, 120_000);
 
   test('while it waits for a person: goes on waiting, and the approved call runs', async () => {
@@ -208,7 +230,10 @@ describe('a session that needs no waking', () => {
     await until(id, ended);
     expect(await longhand.wake(id)).toEqual({ woken: false });
     await api.client.beta.sessions.archive(id);
-    await expect(longhand.wake(id)).rejects.toMatchObject({ name: 'SessionRefusedError', status: 400 });
+    // Archived is what has been taken in; the workflow ends a moment later.
+    await expect
+      .poll(() => longhand.wake(id).catch((error) => error))
+      .toMatchObject({ name: 'SessionRefusedError', status: 400 });
     await expect(longhand.wake('sesn_none')).rejects.toMatchObject({ name: 'SessionRefusedError', status: 404 });
   }, 60_000);
 });

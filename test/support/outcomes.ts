@@ -50,7 +50,11 @@ export async function makeParts({ client }: TestApi, tools: boolean) {
   return { agent: agent.id, environment_id: environment.id };
 }
 
-export function outcome(description: string, rubric = 'Good work.', more: object = {}): EventParams {
+export function outcome(
+  description: string,
+  rubric = 'Good work.',
+  more: object = {},
+): Extract<EventParams, { type: 'user.define_outcome' }> {
   return { type: 'user.define_outcome', description, rubric: { type: 'text', content: rubric }, ...more };
 }
 

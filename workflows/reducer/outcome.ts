@@ -7,16 +7,16 @@ import { isEventEntry, type OutcomePatch, type PrivatePart } from '../../events/
 import { eventIdAt, outcomeIdAt } from '../../events/ids.ts';
 import type { SessionEvent, StopReason } from '../../events/wire.ts';
 import type { AcceptedEvent, PreparedEvent } from '../contract.ts';
-import type { Grade } from '../grading-contract.ts';
+import type { Evaluation, Grade } from '../grading-contract.ts';
 import type { Outcome, SessionState } from '../state.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
-import { errorType } from './failures.ts';
+import { errorType, giveUp } from './failures.ts';
 import { showError } from './status.ts';
 import { askModel, endTurn, takeQueue } from './turn.ts';
 import { addUsage, NO_TOKENS } from './usage.ts';
 
 /** Evaluations of an outcome that does not say how many. */
-const DEFAULT_ITERATIONS = 3;
+export const DEFAULT_ITERATIONS = 3;
 export const INTERRUPTED = 'The user interrupted.';
 
 type Definition = Extract<PreparedEvent['event'], { type: 'user.define_outcome' }>;
@@ -27,8 +27,8 @@ type End = Verdict['result'] | 'max_iterations_reached' | 'interrupted';
 export function defineOutcome(draft: Draft, event: Definition, { blobs, grader }: PreparedEvent): AcceptedEvent {
   const { state } = draft;
   const open = openOutcome(state);
-  if (open && state.turn?.phase === 'stopping') {
-    // The one before has just been interrupted: its end need not wait for what still runs.
+  if (open && state.turn?.interrupts.some((seq) => seq > open.seq)) {
+    // It has just been interrupted: its end need not wait for what still runs.
     callOffOutcome(draft, INTERRUPTED);
   } else if (open) {
     throw new Refusal(
@@ -40,7 +40,10 @@ export function defineOutcome(draft: Draft, event: Definition, { blobs, grader }
   const id = eventIdAt(thread, seq);
   const processed_at = stamp(draft);
   const max_iterations = event.max_iterations ?? null;
-  appendWhole(draft, { ...event, max_iterations, outcome_id, id, processed_at } as SessionEvent, { blobs });
+  appendWhole(draft, { ...event, max_iterations, outcome_id, id, processed_at } as SessionEvent, {
+    blobs,
+    ...(grader && Object.keys(grader).length > 0 ? { private: { grader: { ...grader } } } : {}),
+  });
   state.outcome = {
     id: outcome_id,
     seq,
@@ -86,9 +89,9 @@ export function goesOnForOutcome(draft: Draft): boolean {
 function evaluate(draft: Draft, outcome: Outcome): void {
   const { state } = draft;
   if (!state.turn) return;
-  const { id, seq: defineSeq, iteration, grader } = outcome;
+  const { id, iteration } = outcome;
   const start = append(draft, { type: 'span.outcome_evaluation_start', outcome_id: id, iteration });
-  const replySeqs = draft.entries.flatMap((entry) =>
+  outcome.replySeqs = draft.entries.flatMap((entry) =>
     isEventEntry(entry) && entry.event.type === 'agent.message' ? [entry.seq] : [],
   );
   state.turn.phase = 'grading';
@@ -96,10 +99,20 @@ function evaluate(draft: Draft, outcome: Outcome): void {
   outcome.result = 'evaluating';
   outcome.evaluation = start.id;
   noteChange(draft, outcome);
-  draft.commands.push({
-    do: 'grade',
-    evaluation: { id: start.id, outcome: id, iteration, defineSeq, replySeqs, grader },
-  });
+  draft.commands.push({ do: 'grade', evaluation: evaluationOf(outcome, start.id) });
+}
+
+function evaluationOf({ id, seq: defineSeq, iteration, replySeqs = [], grader }: Outcome, start: string): Evaluation {
+  return { id: start, outcome: id, iteration, defineSeq, replySeqs, grader };
+}
+
+/** The open evaluation was lost with its session: it is begun again, with a sign of life. */
+export function gradeAgain(draft: Draft): void {
+  const { outcome } = draft.state;
+  if (!outcome?.evaluation) return;
+  stillGrading(draft, outcome.evaluation);
+  const evaluation = { ...evaluationOf(outcome, outcome.evaluation), again: draft.state.seq };
+  draft.commands.push({ do: 'grade', evaluation });
 }
 
 export function stillGrading(draft: Draft, evaluation: string): void {
@@ -157,7 +170,7 @@ function failed(
 ): void {
   showError(draft, type, `The outcome could not be graded: ${message}`, 'exhausted');
   closeOutcome(draft, outcome, 'failed', `There was no verdict: ${message}`, { private: hidden });
-  endTurn(draft, { type: 'retries_exhausted' });
+  giveUp(draft);
 }
 
 /** The turn ends for good: an outcome that is still open ends with it. */

@@ -26,11 +26,12 @@ export function outputsFirst(draft: Draft, idle?: { reason: StopReason; details:
   const { turn, sandbox } = state;
   if (!settings.outputs || !turn || !sandbox.ref || sandbox.changes <= (state.outputs?.seen ?? 0)) return false;
   state.outputs = { ...state.outputs, seen: sandbox.changes };
+  const { waitMs } = settings.outputs;
+  draft.commands.push({ do: 'collect', turn: state.turns, changes: sandbox.changes, waitMs });
+  // It shows idle already, while people are asked: what it made follows.
+  if (state.status === 'idle') return false;
   turn.phase = 'collecting';
   if (idle) turn.idle = idle;
-  draft.commands.push({
-    ...{ do: 'collect', turn: state.turns, changes: sandbox.changes, waitMs: settings.outputs.waitMs },
-  });
   return true;
 }
 
@@ -38,12 +39,12 @@ export function collected(draft: Draft, result: Collected): void {
   const { state } = draft;
   const seen = Math.max(state.outputs?.seen ?? 0, result.changes);
   state.outputs = { ...state.outputs, seen, ...(result.list ? { list: result.list } : {}) };
-  if (result.problems.length > 0) {
+  // Nothing follows a session's end.
+  if (result.problems.length > 0 && !state.ended) {
     const message = `Not everything under /mnt/session/outputs could be brought out:\n${result.problems.join('\n')}`;
-    append(draft, {
-      type: 'session.error',
-      error: { type: 'unknown_error', message, retry_status: { type: 'exhausted' } },
-    });
+    // No other status fits better, and the turn is none the worse for it.
+    const error = { type: 'unknown_error' as const, message, retry_status: { type: 'exhausted' as const } };
+    append(draft, { type: 'session.error', error }, { private: { aside: true } });
   }
   goIdle(draft, result.turn);
 }

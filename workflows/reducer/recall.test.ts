@@ -79,6 +79,27 @@ const SHAPES: Record<string, (session: Session) => void> = {
     say(session, 'm');
     session.feed({ in: 'collectLate', turn: 1 });
   },
+  outcomes: (session) => {
+    const define = { type: 'user.define_outcome', description: 'a report', rubric: { type: 'text', content: 'long' } };
+    const grade = (result: 'needs_revision' | 'satisfied') =>
+      session.feed({
+        in: 'graded',
+        evaluation: session.state.outcome?.evaluation ?? '',
+        grade: { kind: 'verdict', result, explanation: result, usage: USAGE },
+      });
+    const grader = { command: 'make check', mode: 'command' as const };
+    session.ask({ op: 'events', events: [{ event: define as EventParams, grader }] });
+    say(session, 'm1');
+    grade('needs_revision');
+    session.use('bash');
+    session.finish('use_2_0');
+    say(session, 'm2');
+    grade('satisfied');
+    session.send({ ...define, max_iterations: 1 } as EventParams);
+    say(session, 'm3');
+    session.send({ type: 'user.interrupt' });
+    session.feed({ in: 'graceOver', turn: session.state.turns });
+  },
   'an end': (session) => {
     session.send(message('hello'));
     say(session, 'm');
@@ -118,7 +139,8 @@ function recalled(log: LogEntry[], like: SessionState): SessionState {
 }
 
 /** What of a state the log tells. Whether a call has begun, it does not: allowed ones count as begun. */
-function told({ turn, metadataSeq, seq, lastAt, status, request, turns, queue, confirmed, ended }: SessionState) {
+function told({ turn, outcome, ...state }: SessionState) {
+  const { metadataSeq, seq, lastAt, status, request, turns, queue, confirmed, ended } = state;
   const calls = (turn?.calls ?? []).filter((call) => call.state !== 'done');
   return {
     ...{
@@ -133,6 +155,8 @@ function told({ turn, metadataSeq, seq, lastAt, status, request, turns, queue, c
       ended: ended !== null,
       open: turn !== null,
     },
+    outcome: outcome && { ...outcome, replySeqs: undefined, spent: undefined },
+    judged: outcome?.evaluation && outcome.replySeqs,
     waiting: turn?.phase === 'waiting',
     span: turn?.span && { id: turn.span.id, seq: turn.span.seq },
     interrupts: turn?.interrupts ?? [],
@@ -179,6 +203,9 @@ function goOn(state: SessionState, log: LogEntry[]) {
         obey(
           feed({ in: 'executed', call: command.call.id, result: { ...result, content: [] }, generation: 1 }).commands,
         );
+      } else if (command.do === 'grade') {
+        const grade = { kind: 'verdict', result: 'satisfied', explanation: 'good', usage: USAGE } as const;
+        obey(feed({ in: 'graded', evaluation: command.evaluation.id, grade }).commands);
       } else if (command.do === 'sample') {
         const result: SampleResult = { ok: true, events: [], calls: [], stop: 'end_turn', usage: USAGE };
         obey(feed({ in: 'sampled', request: command.request, result }).commands);

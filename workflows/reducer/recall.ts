@@ -2,10 +2,11 @@
  * What a session's workflow remembered, told from its log: for a session whose workflow is gone. Entry by entry, so that
  * nobody holds the log. Pure; what the log does not say (tokens, the sandbox, request ids) is added by whoever calls.
  */
-import { isEventEntry, type LogEntry } from '../../events/entry.ts';
-import type { SessionEvent } from '../../events/wire.ts';
-import type { Call, SessionState, Turn } from '../state.ts';
+import { type EventEntry, isEventEntry, type LogEntry } from '../../events/entry.ts';
+import type { EventOf, SessionEvent } from '../../events/wire.ts';
+import type { Call, Outcome, SessionState, Turn } from '../state.ts';
 import { finish } from './calls.ts';
+import { DEFAULT_ITERATIONS } from './outcome.ts';
 import { CONFIRMED_KEPT } from './requests.ts';
 import { newTurn } from './turn.ts';
 
@@ -23,7 +24,8 @@ export function recall(state: SessionState, entry: LogEntry): void {
     state.turn?.calls.push(callOf(entry.event, entry.blobs));
   } else {
     if (entry.private?.row?.metadata) state.metadataSeq = entry.seq;
-    recallEvent(state, entry.event, entry.seq);
+    if (entry.event.type === 'user.define_outcome') state.outcome = outcomeOf(entry.event, entry);
+    if (!entry.private?.aside) recallEvent(state, entry.event, entry.seq);
   }
 }
 
@@ -54,15 +56,53 @@ function recallEvent(state: SessionState, event: SessionEvent, seq: number): voi
       state.request += 1;
       if (turn)
         Object.assign(turn, { phase: 'sampling', calls: [], span: { id: event.id, seq } } satisfies Partial<Turn>);
+      if (state.outcome?.result === 'pending') state.outcome.result = 'running';
+      if (state.outcome) state.outcome.replySeqs = [];
+      return;
+    case 'agent.message':
+      state.outcome?.replySeqs?.push(seq);
       return;
     case 'span.model_request_end':
       // After a failure it is asked again.
       if (turn)
         Object.assign(turn, { phase: event.is_error ? 'sampling' : 'acting', span: undefined } satisfies Partial<Turn>);
       return;
+    case 'span.outcome_evaluation_start':
+    case 'span.outcome_evaluation_end':
+      return recallEvaluation(state, event, seq);
     default:
       return recallStatus(state, event);
   }
+}
+
+function outcomeOf(
+  { outcome_id, max_iterations }: EventOf<'user.define_outcome'>,
+  { seq, private: hidden }: EventEntry,
+): Outcome {
+  const maxIterations = max_iterations ?? DEFAULT_ITERATIONS;
+  const grader = (hidden?.grader ?? {}) as Outcome['grader'];
+  return { id: outcome_id, seq, maxIterations, grader, iteration: 0, result: 'pending' };
+}
+
+function recallEvaluation(
+  { outcome, turn }: SessionState,
+  event: EventOf<'span.outcome_evaluation_start' | 'span.outcome_evaluation_end'>,
+  seq: number,
+): void {
+  if (outcome?.id !== event.outcome_id) return;
+  if (event.type === 'span.outcome_evaluation_start') {
+    outcome.evaluation = event.id;
+    outcome.result = 'evaluating';
+    if (turn) Object.assign(turn, { phase: 'grading', calls: [] } satisfies Partial<Turn>);
+    return;
+  }
+  outcome.evaluation = undefined;
+  outcome.explained = seq;
+  if (event.result === 'needs_revision') {
+    outcome.iteration += 1;
+    outcome.result = 'running';
+  } else outcome.result = event.result as Outcome['result'];
+  if (turn?.phase === 'grading') turn.phase = 'acting';
 }
 
 function recallStatus(state: SessionState, event: SessionEvent): void {
@@ -85,7 +125,13 @@ function recallStatus(state: SessionState, event: SessionEvent): void {
       state.status = 'idle';
       state.runningSince = null;
       if (event.stop_reason.type !== 'requires_action') state.turn = null;
-      else if (state.turn) state.turn.phase = 'waiting';
+      else if (state.turn) Object.assign(state.turn, { phase: 'waiting', idle: undefined } satisfies Partial<Turn>);
+      return;
+    case 'session.error':
+      // Shown just before the idle that it leads to, which may have been lost.
+      if (state.turn && event.error.retry_status.type === 'exhausted') {
+        state.turn.idle ??= { reason: { type: 'retries_exhausted' }, details: null };
+      }
       return;
     case 'session.status_terminated':
       state.status = 'terminated';

@@ -6,7 +6,7 @@ import { appendToolError, finish } from './calls.ts';
 import { append, appendWhole, type Draft, Refusal, stamp } from './draft.ts';
 import { callOffOutcome, defineOutcome } from './outcome.ts';
 import { showTerminated } from './status.ts';
-import { goOn, interrupt } from './turn.ts';
+import { goOn, interrupt, mayGoOn } from './turn.ts';
 
 /** Confirmed ids that are remembered, so that a late duplicate is a no-op. */
 export const CONFIRMED_KEPT = 256;
@@ -39,8 +39,7 @@ function applyEvents(draft: Draft, events: PreparedEvent[]): AcceptedEvent[] {
     return answer ? [answer] : [];
   });
   // Only now: what arrives together is taken in together.
-  const phase = draft.state.turn?.phase;
-  if (answered && (phase === 'waiting' || phase === 'acting')) goOn(draft);
+  if (answered && mayGoOn(draft.state)) goOn(draft);
   return accepted;
 }
 

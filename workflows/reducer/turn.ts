@@ -141,6 +141,15 @@ export function sampled(draft: Draft, request: number, result: SampleResult): vo
   }
 }
 
+/** True when answers that people gave may change what the turn does. */
+export function mayGoOn({ turn }: SessionState): boolean {
+  if (turn?.phase === 'waiting' || turn?.phase === 'acting') return true;
+  // It has yet to say that it waits for people: not when there is nothing left to wait for.
+  if (turn?.phase !== 'collecting' || turn.idle) return false;
+  const asked = turn.calls.some((call) => call.state === 'ask' || call.state === 'custom');
+  return !asked || turn.calls.some((call) => call.state === 'ready');
+}
+
 /** Decides what the open calls allow: run more, wait for people, or ask the model again. */
 export function goOn(draft: Draft): void {
   const { state, settings } = draft;

@@ -2,6 +2,7 @@
 import type { Call } from '../state.ts';
 import { appendToolError, closeCall, finish } from './calls.ts';
 import type { Draft } from './draft.ts';
+import { gradeAgain } from './outcome.ts';
 import { closeSpan, endTurn, goOn, INTERRUPTED } from './turn.ts';
 
 const LOST =
@@ -11,13 +12,14 @@ const LOST =
 export function woken(draft: Draft): void {
   const { state } = draft;
   const { turn } = state;
-  if (!turn || turn.phase === 'waiting') {
+  const asks = turn?.calls.some((call) => call.state === 'ask' || call.state === 'custom');
+  if (!turn || (turn.phase === 'waiting' && asks)) {
     if (state.sandbox.ref) {
       draft.commands.push({ do: 'idleTimer', ms: draft.settings.sandboxIdleMs, turn: state.turns });
     }
     return;
   }
-  const over = turn.phase === 'acting' && turn.calls.length === 0;
+  const over = turn.idle !== undefined || (turn.phase === 'acting' && turn.calls.length === 0);
   if (turn.span) closeSpan(draft, true);
   const lost = turn.calls.filter((call) => call.state === 'running' || call.state === 'ready');
   for (const call of lost) giveUpCall(draft, call);
@@ -29,8 +31,9 @@ export function woken(draft: Draft): void {
     for (const call of turn.calls) if (call.state !== 'done') closeCall(draft, call, INTERRUPTED);
     return endTurn(draft, { type: 'end_turn' });
   }
+  if (turn.phase === 'grading') return gradeAgain(draft);
   // The reply was there and called nothing: the turn was over but for its outputs.
-  if (over) return endTurn(draft, { type: 'end_turn' });
+  if (over) return endTurn(draft, turn.idle?.reason ?? { type: 'end_turn' });
   goOn(draft);
 }
 

@@ -16,6 +16,7 @@ export function isTaken(reader: LogReader, op: SessionOp, thread: string, agentR
     case 'update':
       return !op.agent || (reader.status === 'idle' && op.agent.rev > agentRev);
     case 'sandbox':
+    case 'inputs':
       return true;
     case 'archive':
     case 'delete':
@@ -29,6 +30,7 @@ function areTaken(reader: LogReader, events: EventParams[], thread: string): boo
   const asks = new Set<string>();
   const customs = new Set<string>();
   const confirmed = new Set(reader.confirmed);
+  let outcome = reader.outcome !== undefined && !isCalledOff(reader, reader.outcome.seq);
   for (const [id, use] of reader.open) {
     if (use.kind === 'custom') customs.add(id);
     else if (use.permission === 'ask' && !use.confirmed) asks.add(id);
@@ -42,6 +44,7 @@ function areTaken(reader: LogReader, events: EventParams[], thread: string): boo
         return !waits || events[index - 1]?.type === 'user.custom_tool_result';
       case 'user.interrupt':
         if (event.session_thread_id && event.session_thread_id !== thread) return false;
+        outcome = false;
         asks.clear();
         customs.clear();
         return true;
@@ -51,8 +54,17 @@ function areTaken(reader: LogReader, events: EventParams[], thread: string): boo
         return true;
       case 'user.custom_tool_result':
         return customs.delete(event.custom_tool_use_id);
+      case 'user.define_outcome':
+        if (waits || outcome) return false;
+        outcome = true;
+        return true;
       default:
         return false;
     }
   });
+}
+
+/** An interrupt that came after it has not been done yet: what it meant need not be waited for. */
+function isCalledOff(reader: LogReader, defined: number): boolean {
+  return [...reader.unprocessed].some(([seq, type]) => type === 'user.interrupt' && seq > defined);
 }

@@ -28,6 +28,7 @@ export type Post =
   | { post: 'interrupt'; elsewhere: boolean }
   | { post: 'confirm'; target: Target; allow: boolean }
   | { post: 'custom'; target: Target; isError: boolean }
+  | { post: 'outcome'; iterations: number | null }
   | { post: 'unsupported' };
 
 export type CallEnd =
@@ -39,6 +40,8 @@ export type CallEnd =
   | 'unknown'
   | 'failed'
   | 'failedStarted';
+
+export type Verdict = 'satisfied' | 'needs_revision' | 'failed' | 'error' | 'stopped';
 
 export type Action =
   | { do: 'post'; events: Post[] }
@@ -53,6 +56,12 @@ export type Action =
   | { do: 'provisioned' }
   | { do: 'saved'; whole: boolean }
   | { do: 'released' }
+  | { do: 'grade'; pick: number; verdict: Verdict }
+  /** Time for a sign of life of what is being graded. */
+  | { do: 'sign' }
+  | { do: 'collected'; problems: boolean }
+  /** The workflow is gone, with all that it had under way; the session is woken from its log. */
+  | { do: 'lose' }
   /** The next timer goes off, or one that is due later. */
   | { do: 'timer'; pick: number }
   /** Something that was delivered before is delivered again. */
@@ -83,6 +92,10 @@ const event: fc.Arbitrary<Post> = fc.oneof(
   },
   { weight: 6, arbitrary: fc.record({ post: fc.constant('confirm' as const), target, allow: fc.boolean() }) },
   { weight: 4, arbitrary: fc.record({ post: fc.constant('custom' as const), target, isError: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ post: fc.constant('outcome' as const), iterations: fc.constantFrom(null, 1, 2) }),
+  },
   { weight: 1, arbitrary: fc.constant({ post: 'unsupported' as const }) },
 );
 
@@ -168,6 +181,23 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 10, arbitrary: fc.constant({ do: 'provisioned' as const }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant('saved' as const), whole: fc.boolean() }) },
   { weight: 5, arbitrary: fc.constant({ do: 'released' as const }) },
+  {
+    weight: 25,
+    arbitrary: fc.record({
+      do: fc.constant('grade' as const),
+      pick,
+      verdict: fc.constantFrom<Verdict>('satisfied', 'needs_revision', 'needs_revision', 'failed', 'error', 'stopped'),
+    }),
+  },
+  { weight: 5, arbitrary: fc.constant({ do: 'sign' as const }) },
+  {
+    weight: 15,
+    arbitrary: fc.record({
+      do: fc.constant('collected' as const),
+      problems: fc.nat({ max: 5 }).map((one) => one === 5),
+    }),
+  },
+  { weight: 6, arbitrary: fc.constant({ do: 'lose' as const }) },
   { weight: 30, arbitrary: fc.record({ do: fc.constant('timer' as const), pick }) },
   { weight: 10, arbitrary: fc.record({ do: fc.constant('again' as const), pick }) },
   { weight: 10, arbitrary: fc.constant({ do: 'carry' as const }) },

@@ -1,5 +1,6 @@
 /** What must hold after every step, whatever has happened. Each check throws with what is wrong. */
 import { DEFAULT_SESSION_SETTINGS } from '../../contract.ts';
+import type { Evaluation } from '../../grading-contract.ts';
 import type { SessionState } from '../../state.ts';
 import type { Command } from '../draft.ts';
 import { busy, type StepInput, type StepResult } from '../step.ts';
@@ -16,6 +17,9 @@ export interface Outstanding {
   provisioning: boolean;
   saving?: { generation: number; changes: number } | undefined;
   releasing?: boolean;
+  /** Evaluations that are out, by the id of their start. */
+  gradings: Map<string, Evaluation>;
+  collect?: Extract<Command, { do: 'collect' }> | undefined;
 }
 
 /** Bytes of a state that has nothing pending: it must not grow with the session. */
@@ -59,6 +63,9 @@ export function checkCommands(
       const use = reader.open.get(id);
       must(use?.permission === 'allow' || use?.confirmed === 'allow', 'a call ran that nobody allowed', command);
     }
+    if (command.do === 'grade') {
+      must(reader.outcome?.evaluation === command.evaluation.id, 'a stale evaluation', command);
+    }
     if (command.do === 'sample') {
       must(command.request === state.request && state.turn?.span?.seq === command.startSeq, 'a stale request', command);
     }
@@ -74,6 +81,7 @@ export function checkState(state: SessionState, reader: LogReader, outstanding: 
     status: reader.status,
     span: reader.span ?? null,
     lastAt: reader.lastAt,
+    outcome: reader.outcome ?? null,
     open: state.ended ? [] : [...reader.open.keys()],
     unprocessed: state.ended ? [] : [...reader.unprocessed.keys()],
   };
@@ -82,6 +90,7 @@ export function checkState(state: SessionState, reader: LogReader, outstanding: 
     status: state.status,
     span: turn?.span?.id ?? null,
     lastAt: state.lastAt,
+    outcome: openOutcome(state),
     open: (turn?.calls ?? []).filter((call) => call.state !== 'done').map((call) => call.id),
     unprocessed: state.ended
       ? []
@@ -100,6 +109,12 @@ export function checkState(state: SessionState, reader: LogReader, outstanding: 
   if (busy(state)) checkMoving(state, outstanding);
   if (!turn) must(state.status === 'idle' || state.status === 'terminated', 'no turn, yet not idle', state.status);
   if (turn?.phase === 'waiting') must(reader.open.size > 0 && state.status === 'idle', 'waits for nobody', turn);
+}
+
+function openOutcome({ outcome }: SessionState): LogReader['outcome'] | null {
+  if (!outcome || !/pending|running|evaluating/.test(outcome.result)) return null;
+  const { seq, id, iteration, evaluation } = outcome;
+  return { seq, id, iteration, ...(evaluation ? { evaluation } : {}) };
 }
 
 function checkSize(state: SessionState): void {
@@ -139,6 +154,10 @@ function checkMoving(state: SessionState, outstanding: Outstanding): void {
       return must(running.length > 0, 'acting, and nothing runs', turn);
     case 'backoff':
       return must(timer('woke'), 'nobody wakes it', turn);
+    case 'grading':
+      return must(outstanding.gradings.has(state.outcome?.evaluation ?? ''), 'nobody grades', turn);
+    case 'collecting':
+      return must(outstanding.collect !== undefined && timer('collectLate'), 'nobody ends the wait', turn);
     case 'stopping':
       return must(timer('graceOver'), 'nobody ends the grace', turn);
   }

@@ -3,7 +3,7 @@
  * says what is wrong with it. What it believes after the last one must be what the session's state says.
  */
 import { isEventEntry, type LogEntry } from '../../../events/entry.ts';
-import type { SessionEvent, StopReason } from '../../../events/wire.ts';
+import type { EventOf, SessionEvent, StopReason } from '../../../events/wire.ts';
 
 /** A tool use without its result. */
 interface OpenUse {
@@ -32,8 +32,10 @@ export interface LogReader {
   tokens: { input: number; output: number };
   /** The newest idle's reason. */
   stopReason: StopReason | undefined;
-  /** An error that ends the turn has been shown, and its idle has not. */
-  exhausted: boolean;
+  /** The outcome that is open. */
+  outcome?: { seq: number; id: string; iteration: number; evaluation?: string } | undefined;
+  /** An error that ends the turn has been shown, and its idle has not: the seq behind it. */
+  exhausted: number | undefined;
 }
 
 export function openLog(): LogReader {
@@ -49,7 +51,7 @@ export function openLog(): LogReader {
     expected: [],
     tokens: { input: 0, output: 0 },
     stopReason: undefined,
-    exhausted: false,
+    exhausted: undefined,
   };
 }
 
@@ -76,7 +78,8 @@ export function readEntry(reader: LogReader, entry: LogEntry): void {
     must(MAY_WAIT.has(event.type), 'only these may wait: messages and interrupts');
     reader.unprocessed.set(entry.seq, event.type);
   } else stamped(reader, event.processed_at, must);
-  readEvent(reader, event, must);
+  if (event.type === 'user.define_outcome') defined(reader, event, entry.seq, must);
+  else if (!entry.private?.aside) readEvent(reader, event, must);
 }
 
 const MAY_WAIT = new Set(['user.message', 'system.message', 'user.interrupt']);
@@ -120,9 +123,14 @@ function readEvent(reader: LogReader, event: SessionEvent, must: Must): void {
       reader.expected = ['session.status_terminated'];
       return;
     case 'session.error':
-      readError(reader, event.error.retry_status.type);
+      readError(reader, event.error.retry_status);
       return;
+    case 'span.outcome_evaluation_start':
+    case 'span.outcome_evaluation_ongoing':
+    case 'span.outcome_evaluation_end':
+      return readEvaluation(reader, event, must);
     case 'span.model_request_start':
+      must(!reader.outcome?.evaluation, 'nobody works while it is judged');
       must(reader.status === 'running' && !reader.span, 'a model is asked by a running session, once at a time');
       must(reader.open.size === 0, 'every tool use has its result before the model is asked again');
       reader.span = event.id;
@@ -182,14 +190,52 @@ function readIdle(reader: LogReader, reason: StopReason, must: Must): void {
     return;
   }
   must(reader.open.size === 0, `a turn ends with every result: ${[...reader.open.keys()]}`);
-  must((reason.type === 'retries_exhausted') === reader.exhausted, 'exhausted retries are shown, and nothing else');
-  must(!reader.exhausted || reader.unprocessed.size === 0, 'what waited behind a dead turn is taken as read');
-  reader.exhausted = false;
+  must(
+    (reason.type === 'retries_exhausted') === (reader.exhausted !== undefined),
+    'exhausted retries are shown, and nothing else',
+  );
+  const behind = [...reader.unprocessed.keys()].filter((seq) => seq < (reader.exhausted ?? 0));
+  must(behind.length === 0, 'what waited behind a dead turn is taken as read');
+  reader.exhausted = undefined;
 }
 
-function readError(reader: LogReader, retry: string): void {
-  if (retry === 'retrying') reader.expected = ['session.status_rescheduled'];
-  else reader.exhausted = true;
+function defined(reader: LogReader, event: EventOf<'user.define_outcome'>, seq: number, must: Must): void {
+  must(reader.outcome === undefined, 'one outcome at a time');
+  must(event.processed_at != null, 'it is taken in at once');
+  reader.outcome = { seq, id: event.outcome_id, iteration: 0 };
+}
+
+function readEvaluation(
+  reader: LogReader,
+  event: Extract<SessionEvent, { type: `span.outcome_evaluation_${string}` }>,
+  must: Must,
+): void {
+  const { outcome } = reader;
+  must(outcome?.id === event.outcome_id && outcome.iteration === event.iteration, 'it is about the open outcome');
+  if (!outcome) return;
+  switch (event.type) {
+    case 'span.outcome_evaluation_start':
+      must(!outcome.evaluation, 'one evaluation at a time');
+      must(reader.status === 'running' && !reader.span && reader.open.size === 0, 'only finished work is judged');
+      outcome.evaluation = event.id;
+      return;
+    case 'span.outcome_evaluation_ongoing':
+      must(outcome.evaluation !== undefined, 'it goes on while it is open');
+      return;
+    case 'span.outcome_evaluation_end': {
+      must(event.outcome_evaluation_start_id === (outcome.evaluation ?? ''), 'it ends the open evaluation');
+      const judged = /satisfied|needs_revision|max_iterations_reached/.test(event.result);
+      must(!judged || outcome.evaluation !== undefined, 'nothing is judged without an evaluation');
+      delete outcome.evaluation;
+      if (event.result === 'needs_revision') outcome.iteration += 1;
+      else reader.outcome = undefined;
+    }
+  }
+}
+
+function readError(reader: LogReader, retry_status: EventOf<'session.error'>['error']['retry_status']): void {
+  if (retry_status.type === 'retrying') reader.expected = ['session.status_rescheduled'];
+  else reader.exhausted = reader.next;
 }
 
 function expectedNext(reader: LogReader): string | undefined {

@@ -17,16 +17,22 @@ const QUIET = { thinking: false, texts: 1, tools: [], stop: 'end_turn', compactN
 
 /** The world does its part until nothing is left to do. */
 function settle(world: World): void {
-  for (let rounds = 0; busy(world.state) || world.outstanding.provisioning; rounds++) {
+  for (
+    let rounds = 0;
+    busy(world.state) || world.outstanding.provisioning || world.outstanding.gradings.size > 0;
+    rounds++
+  ) {
     if (rounds > 500) throw new Error(`The session never comes to rest: ${JSON.stringify(world.state.turn)}`);
     const { outstanding } = world;
     const next: Action = outstanding.sample
       ? { do: 'reply', reply: { ...QUIET, tools: [] } }
-      : outstanding.calls.size > 0
-        ? { do: 'finish', pick: 0, how: 'ok' }
-        : outstanding.provisioning
-          ? { do: 'provisioned' }
-          : { do: 'timer', pick: 0 };
+      : outstanding.gradings.size > 0
+        ? { do: 'grade', pick: 0, verdict: 'satisfied' }
+        : outstanding.calls.size > 0
+          ? { do: 'finish', pick: 0, how: 'ok' }
+          : outstanding.provisioning
+            ? { do: 'provisioned' }
+            : { do: 'timer', pick: 0 };
     world.perform(next);
   }
 }
@@ -54,7 +60,7 @@ test(
   () => {
     fc.assert(
       fc.property(actions, (sequence) => {
-        const world = createWorld();
+        const world = createWorld({ outputs: true });
         for (const action of sequence) world.perform(action);
         settle(world);
         answerAll(world);

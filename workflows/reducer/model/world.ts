@@ -6,20 +6,23 @@ import type { LogEntry } from '../../../events/entry.ts';
 import { isEventEntry } from '../../../events/entry.ts';
 import { replyEventId } from '../../../events/ids.ts';
 import type { EventParams, SessionEvent } from '../../../events/wire.ts';
-import type {
-  AgentPolicy,
-  ExecuteResult,
-  SampleResult,
-  SessionAnswer,
-  SessionOp,
-  SessionRequest,
+import {
+  type AgentPolicy,
+  DEFAULT_OUTPUT_LIMITS,
+  type ExecuteResult,
+  type SampleResult,
+  type SessionAnswer,
+  type SessionOp,
+  type SessionRequest,
 } from '../../contract.ts';
+import type { Grade } from '../../grading-contract.ts';
 import { initialState, type SessionState } from '../../state.ts';
 import type { Command } from '../draft.ts';
+import { recall } from '../recall.ts';
 import { busy, type StepInput, step } from '../step.ts';
 import { AGENT, SETTINGS, USAGE } from '../testing.ts';
 import { isTaken } from './acceptance.ts';
-import type { Action, CallEnd, Post, Reply, Target, ToolName } from './actions.ts';
+import type { Action, CallEnd, Post, Reply, Target, ToolName, Verdict } from './actions.ts';
 import { checkCommands, checkState, checkStep, type Outstanding } from './invariants.ts';
 import { type LogReader, openLog, readEntry } from './log-reader.ts';
 
@@ -50,23 +53,21 @@ export interface World {
 }
 
 /**
- * @param options - `agent`: whose policies hold; `label`: stands in every message, to tell worlds apart.
+ * @param options - `agent`: whose policies hold; `label`: stands in every message, to tell worlds apart; `outputs`:
+ *   they are brought out.
  */
-export function createWorld(options: { agent?: AgentPolicy; label?: string } = {}): World {
+export function createWorld(options: { agent?: AgentPolicy; label?: string; outputs?: boolean } = {}): World {
   const { agent = AGENT, label = '' } = options;
-  let state = initialState(
-    {
-      v: 1,
-      session: 'sesn_1',
-      workspace: 'w',
-      thread: 'sthr_1',
-      agent,
-      harness: 'default@1',
-      settings: SETTINGS,
-      handsQueue: 'hands',
-    },
-    START,
-  );
+  const settings = options.outputs ? { ...SETTINGS, outputs: DEFAULT_OUTPUT_LIMITS } : SETTINGS;
+  const fresh = () =>
+    initialState(
+      {
+        ...{ v: 1, session: 'sesn_1', workspace: 'w', thread: 'sthr_1', agent, harness: 'default@1' },
+        ...{ settings, handsQueue: 'hands' },
+      },
+      START,
+    );
+  let state = fresh();
   let now = START;
   let requests = 0;
   let messages = 0;
@@ -74,13 +75,21 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
   const reader = openLog();
   const delivered: StepInput[] = [];
   const asked: Asked[] = [];
-  const outstanding: Outstanding = { calls: new Map(), timers: [], executed: new Set(), provisioning: false };
+  const outstanding: Outstanding = {
+    calls: new Map(),
+    timers: [],
+    executed: new Set(),
+    provisioning: false,
+    gradings: new Map(),
+  };
 
   function feed(input: StepInput): SessionAnswer | undefined {
     now += 3;
     const before = JSON.stringify(state);
-    const result = step(state, input, SETTINGS, now);
+    const result = step(state, input, settings, now);
     checkStep(input, before, state, result);
+    // What a grader has used counts even when its verdict came too late for the log.
+    if (input.in === 'graded') count(reader, input.grade.usage);
     state = result.state;
     log.push(...result.entries);
     for (const entry of result.entries) readEntry(reader, entry);
@@ -102,6 +111,8 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
   function settle(input: StepInput): void {
     if (input.in === 'sampled' && outstanding.sample?.request === input.request) outstanding.sample = undefined;
     else if (input.in === 'executed' || input.in === 'executeFailed') outstanding.calls.delete(input.call);
+    else if (input.in === 'graded') outstanding.gradings.delete(input.evaluation);
+    else if (input.in === 'collected') outstanding.collect = undefined;
     else if (input.in === 'graceOver' && !state.turn?.calls.some((call) => call.state === 'running')) {
       // Nobody waits for those activities any more.
       outstanding.calls.clear();
@@ -130,6 +141,13 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
       case 'idleTimer':
         outstanding.timers.push({ at: now + command.ms, input: { in: 'idleElapsed', turn: command.turn } });
         return;
+      case 'collect':
+        outstanding.collect = command;
+        outstanding.timers.push({ at: now + command.waitMs, input: { in: 'collectLate', turn: command.turn } });
+        return;
+      case 'grade':
+        outstanding.gradings.set(command.evaluation.id, command.evaluation);
+        return;
       case 'checkpoint':
         outstanding.saving = { generation: state.sandbox.generation, changes: state.sandbox.changes };
         return;
@@ -138,6 +156,7 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
         return;
       case 'abortSample':
       case 'stopCalls':
+      case 'stopGrading':
         return;
     }
   }
@@ -218,8 +237,15 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
           is_error: post.isError,
           content,
         };
+      case 'outcome': {
+        const limit = post.iterations === null ? {} : { max_iterations: post.iterations };
+        return {
+          ...{ type: 'user.define_outcome', description: CANARY, rubric: { type: 'text', content: CANARY } },
+          ...limit,
+        };
+      }
       case 'unsupported':
-        return { type: 'user.define_outcome', description: CANARY, rubric: { type: 'text', content: CANARY } };
+        return { type: 'user.tool_result', tool_use_id: UNKNOWN_ID, content };
     }
   }
 
@@ -274,6 +300,24 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
         if (!outstanding.releasing) return;
         outstanding.releasing = false;
         return deliver({ in: 'released' });
+      case 'grade': {
+        const ids = [...outstanding.gradings.keys()];
+        const id = ids[action.pick % Math.max(1, ids.length)];
+        return id === undefined
+          ? undefined
+          : void feed({ in: 'graded', evaluation: id, grade: graded(action.verdict) });
+      }
+      case 'sign':
+        for (const id of outstanding.gradings.keys()) feed({ in: 'stillGrading', evaluation: id });
+        return;
+      case 'collected': {
+        const { collect } = outstanding;
+        if (!collect) return;
+        const problems = action.problems ? ['report.pdf: too large'] : [];
+        return void feed({ in: 'collected', turn: collect.turn, changes: collect.changes, problems });
+      }
+      case 'lose':
+        return lose();
       case 'timer': {
         const { timers } = outstanding;
         const [timer] = timers.splice(action.pick % Math.max(1, timers.length), 1);
@@ -305,12 +349,27 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
   }
 
   function carry(): void {
-    const { sample, calls, provisioning, saving, releasing } = outstanding;
+    const { sample, calls, provisioning, saving, releasing, gradings, collect } = outstanding;
+    if (gradings.size > 0 || collect) return;
     if (calls.size > 0 || provisioning || saving || releasing || state.ended) return;
     if (busy(state) && !(sample && state.turn?.phase === 'sampling')) return;
     state = JSON.parse(JSON.stringify(state)) as SessionState;
     outstanding.timers = [];
     if (!busy(state) && state.sandbox.ref) obey({ do: 'idleTimer', ms: SETTINGS.sandboxIdleMs, turn: state.turns });
+  }
+
+  /** As `activities/wake.ts` does it. */
+  function lose(): void {
+    if (state.ended) return;
+    const { usage, activeMs, answered, agent, sandbox } = state;
+    state = { ...fresh(), agent };
+    for (const entry of JSON.parse(JSON.stringify(log)) as LogEntry[]) recall(state, entry);
+    Object.assign(state, { usage, activeMs, answered, sandbox: { ...sandbox, changes: sandbox.saved + 1 } });
+    const { executed } = outstanding;
+    for (const key of Object.keys(outstanding) as (keyof Outstanding)[]) delete outstanding[key];
+    Object.assign(outstanding, { calls: new Map(), timers: [], executed, provisioning: false, gradings: new Map() });
+    delivered.length = 0;
+    feed({ in: 'woken' });
   }
 
   return {
@@ -325,6 +384,17 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string } = {
     feed,
     uses,
   };
+}
+
+function graded(verdict: Verdict): Grade {
+  if (verdict === 'error') return { kind: 'error', class: 'overloaded', message: CANARY, usage: USAGE };
+  if (verdict === 'stopped') return { kind: 'stopped', usage: USAGE };
+  return { kind: 'verdict', result: verdict, explanation: CANARY, usage: USAGE };
+}
+
+function count({ tokens }: LogReader, { input_tokens, output_tokens }: Grade['usage']): void {
+  tokens.input += input_tokens;
+  tokens.output += output_tokens;
 }
 
 function failed(action: Extract<Action, { do: 'fail' }>): SampleResult {
