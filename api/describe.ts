@@ -1,7 +1,7 @@
 /** What `/openapi.json` says: every header, parameter, body, answer and error of each route, as they really are. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import { BETA, BETA_PATH, VERSIONS } from './auth.ts';
-import { id } from './common.ts';
+import { binary, id } from './common.ts';
 import type { Env } from './context.ts';
 import { ERROR_TYPES, type ErrorStatus } from './errors.ts';
 import { MAX_KEY } from './once.ts';
@@ -31,8 +31,10 @@ const ERRORS: Partial<Record<ErrorStatus, string>> = {
   401: 'No API key, or one that is not known',
   403: 'The Host header, or the workspace header, is not allowed',
   404: 'There is no such object in the workspace of the key, or no beta header',
+  408: 'The upload fell silent; repeating the request is safe',
   409: 'The object has changed since it was read',
   413: 'The body is too large',
+  416: 'The range lies outside of the file',
   500: 'Internal error; the log of the api has the cause under the request id',
   503: 'The database or Temporal cannot be reached; repeating the request is safe',
   504: 'It took too long; repeating the request is safe',
@@ -52,6 +54,11 @@ export function describeRoute(app: OpenAPIHono<Env>, spec: Route): void {
   const query = queryOf(spec);
   const json = { content: { 'application/json': { schema: errorObject } }, headers: requestId };
   const errors = Object.entries(ERRORS).filter(([status]) => answers(spec, Number(status)));
+  const success = {
+    description: 'Success',
+    content: { [spec.streams ?? 'application/json']: { schema: spec.response } },
+    headers: requestId,
+  };
   app.openAPIRegistry.registerPath({
     method: spec.method,
     path: spec.path,
@@ -63,14 +70,11 @@ export function describeRoute(app: OpenAPIHono<Env>, spec: Route): void {
       params: z.object(Object.fromEntries(names.map((name) => [name, id]))),
       headers: z.object(headersOf(spec)),
       ...(query ? { query } : {}),
-      ...(spec.body ? { body: { required: true, content: bodyContent(spec, spec.body) } } : {}),
+      ...(spec.body || spec.form ? { body: { required: true, content: bodyContent(spec) } } : {}),
     },
     responses: {
-      200: {
-        description: 'Success',
-        content: { [spec.streams ?? 'application/json']: { schema: spec.response } },
-        headers: requestId,
-      },
+      200: success,
+      ...(spec.ranges ? { 206: { description: 'A range of it', content: success.content, headers: requestId } } : {}),
       ...Object.fromEntries(errors.map(([status, description]) => [status, { description, ...json }])),
     },
   });
@@ -96,7 +100,9 @@ export function describeApi(app: OpenAPIHono<Env>) {
 /** Which errors a route can answer with, of those that all routes together have. */
 function answers(spec: Route, status: number): boolean {
   if (status === 409) return spec.conflicts === true;
+  if (status === 408) return spec.form !== undefined;
   if (status === 413) return spec.method === 'post';
+  if (status === 416) return spec.ranges === true;
   return true;
 }
 
@@ -111,11 +117,11 @@ function headersOf(spec: Route): Record<string, z.ZodType> {
   };
 }
 
-function bodyContent(spec: Route, body: z.ZodType) {
+function bodyContent(spec: Route) {
+  const { body = z.strictObject({}) } = spec;
   if (!spec.form) return { 'application/json': { schema: body, example: spec.example } };
   const { files: names, maxFiles } = spec.form;
-  const file = z.any().openapi({ type: 'string', format: 'binary' });
-  const files = Object.fromEntries(names.map((name) => [name, maxFiles === 1 ? file : z.array(file)]));
+  const files = Object.fromEntries(names.map((name) => [name, maxFiles === 1 ? binary : z.array(binary).min(1)]));
   return { 'multipart/form-data': { schema: body instanceof z.ZodObject ? body.extend(files) : body } };
 }
 

@@ -1,13 +1,34 @@
 /** A file as clients see it, and the rules of its name and type. */
 import { basename } from 'node:path';
 import type { BetaFileMetadata } from '@anthropic-ai/sdk/resources/beta/files';
+import { z } from '@hono/zod-openapi';
 import mime from 'mime-types';
 import type { FileRow } from '../store/files.ts';
+import { time } from './agent-object.ts';
+import { id } from './common.ts';
 import { invalid } from './errors.ts';
 
 const UNKNOWN_TYPE = 'application/octet-stream';
 const MIME = /^[\w.+-]{1,64}\/[\w.+-]{1,128}$/;
 const MAX_NAME = 255;
+
+export const fileObject = z
+  .strictObject({
+    id,
+    type: z.literal('file'),
+    filename: z.string(),
+    mime_type: z.string(),
+    size_bytes: z.int().min(0),
+    downloadable: z.boolean(),
+    created_at: time,
+    expires_at: time.nullable(),
+    /** Only with the beta header. */
+    scope: z
+      .strictObject({ id, type: z.literal('session') })
+      .nullable()
+      .optional(),
+  })
+  .openapi('File') satisfies z.ZodType<BetaFileMetadata>;
 
 /** @param withScope - the caller asked for the beta that knows scopes. */
 export function toFile(row: FileRow, withScope: boolean): BetaFileMetadata {

@@ -13,12 +13,12 @@ import {
   storedBytes,
 } from '../store/files.ts';
 import { asksForBeta } from './auth.ts';
-import { id, limit, page, repeated } from './common.ts';
+import { binary, id, limit, page, repeated } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
 import { invalid, notFound } from './errors.ts';
 import { sendContent } from './file-content.ts';
-import { filenameOf, mimeTypeOf, toFile } from './file-object.ts';
+import { filenameOf, fileObject, mimeTypeOf, toFile } from './file-object.ts';
 import type { FormSpec } from './multipart.ts';
 import { type Route, route } from './route.ts';
 import { checkStored } from './stored.ts';
@@ -41,11 +41,10 @@ const uploadBody = z.strictObject({
 const listQuery = z.strictObject({
   ids: repeated(id, 1_000).optional(),
   scope_id: id.optional(),
-  limit: limit(PAGE, 1_000).unwrap().optional(),
+  // Not the default: whether it was given matters.
+  limit: limit(PAGE, 1_000).unwrap().optional().openapi({ type: 'integer', minimum: 1, maximum: 1_000 }),
   page,
 });
-
-const fileObject = z.looseObject({ id: z.string(), type: z.literal('file'), filename: z.string() }).openapi('File');
 
 export function fileRoutes(): Route[] {
   return [
@@ -79,15 +78,16 @@ export function fileRoutes(): Route[] {
       method: 'get',
       path: '/v1/files/{file_id}/content',
       summary: 'Download a file, or a range of its bytes',
-      response: z.any(),
-      streams: 'application/octet-stream',
+      response: binary,
+      streams: '*/*',
+      ranges: true,
       handle: async (request) => await sendContent(request, await existing(request)),
     }),
     route({
       method: 'delete',
       path: '/v1/files/{file_id}',
       summary: 'Delete a file',
-      response: z.object({ id: z.string(), type: z.literal('file_deleted') }),
+      response: z.strictObject({ id, type: z.literal('file_deleted') }),
       once: 'transaction',
       async handle(request) {
         const row = await existing(request);

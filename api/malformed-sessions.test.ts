@@ -32,7 +32,8 @@ const cases: Case[] = [
     'resources',
     '/v1/sessions',
     { agent: 'AGENT', environment_id: 'ENV', resources: [{ type: 'file', file_id: 'file_1' }] },
-    'resources: ',
+    'resources.0.file_id: File file_1 was not found',
+    404,
   ],
   ['vaults', '/v1/sessions', { agent: 'AGENT', environment_id: 'ENV', vault_ids: ['vlt_1'] }, 'vault_ids: '],
   [
@@ -85,7 +86,7 @@ const cases: Case[] = [
       agent: { type: 'agent_with_overrides', id: 'AGENT', skills: [{ type: 'anthropic', skill_id: 'xlsx' }] },
       environment_id: 'ENV',
     },
-    'agent.skills: ',
+    'agent.skills.0.skill_id: The anthropic skill "xlsx" is provided by the operator',
   ],
   [
     'skills without tools',

@@ -108,12 +108,18 @@ export function createOnce(deps: ApiDeps, presence?: Pick<Presence, 'number'>) {
   }
 }
 
-function attemptOf(deps: ApiDeps, c: Context<Env>, raw: Buffer) {
-  const { keyId, workspaceId } = c.get('caller');
+/** The request's `Idempotency-Key`, if it has one. @throws ApiError 400 */
+export function keyOf(c: Context<Env>): string | undefined {
   const key = c.req.header('idempotency-key');
   if (key !== undefined && (key === '' || key.length > MAX_KEY)) {
     throw invalid('idempotency-key', `Input must have 1 to ${MAX_KEY} characters`);
   }
+  return key;
+}
+
+function attemptOf(deps: ApiDeps, c: Context<Env>, raw: Buffer) {
+  const { keyId, workspaceId } = c.get('caller');
+  const key = keyOf(c);
   const retries = Number(c.req.header('x-stainless-retry-count') ?? 0);
   const fingerprint = createHash('sha256').update(`${keyId}\n${c.req.method}\n${c.req.path}\n`).update(raw).digest();
   return {

@@ -9,7 +9,7 @@ import {
   type ResourceRow,
 } from '../store/session-resources.ts';
 import type { SessionRow } from '../store/sessions.ts';
-import { limit, page } from './common.ts';
+import { id, limit, page } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
 import { invalid, notFound } from './errors.ts';
@@ -74,7 +74,7 @@ export function resourceRoutes(parts: SessionParts): Route[] {
       method: 'delete',
       path: '/v1/sessions/{session_id}/resources/{resource_id}',
       summary: 'Take a file away from a session',
-      response: z.object({ id: z.string(), type: z.literal('session_resource_deleted') }),
+      response: z.strictObject({ id, type: z.literal('session_resource_deleted') }),
       once: 'effects',
       handle: (request) => remove(parts, request),
     }),

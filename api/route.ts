@@ -8,7 +8,7 @@ import { dryRun, dryRunQuery, isDryRun } from './dry-run.ts';
 import { ApiError, notFound } from './errors.ts';
 import { parseBody, readBody } from './json.ts';
 import { type Form, type FormSpec, readForm } from './multipart.ts';
-import type { createOnce, Once } from './once.ts';
+import { type createOnce, keyOf, type Once } from './once.ts';
 import { discardStored } from './stored.ts';
 import { check } from './validation.ts';
 
@@ -32,7 +32,9 @@ export interface Route<Query extends z.ZodType = z.ZodType, Body extends z.ZodTy
   /** It may be refused with 409: something has changed meanwhile. */
   conflicts?: true;
   /** Content type of the answer when it is not JSON. */
-  streams?: 'text/event-stream' | 'application/octet-stream' | 'application/zip';
+  streams?: 'text/event-stream' | '*/*' | 'application/zip';
+  /** A range of its bytes can be asked for (RFC 9110, section 14). */
+  ranges?: true;
   /** Demanded of everything that changes something. */
   once?: Once;
   /** Returns the answer's object, or a whole response. */
@@ -100,6 +102,7 @@ async function answerOf(
   const sent = form ? form.fields : spec.method === 'post' ? parseBody(raw) : {};
   const body = spec.method === 'post' ? check(spec.body ?? noFields, sent) : {};
   const request = { deps, caller: c.get('caller'), params, query, body, files: form?.files ?? [], c };
+  if (spec.once) keyOf(c);
   if (isDryRun(query)) return JSON.stringify(await dryRun(deps, (part) => spec.handle({ ...request, ...part })));
   if (spec.once) {
     const done = await once(c, raw, spec.once, (part) => spec.handle({ ...request, ...part }));

@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pythonWithSchemathesis } from '../test/support/python.ts';
-import { KEY, makeParts, makeSession, useApi } from './testing.ts';
+import { BETA, KEY, makeParts, makeSession, useApi } from './testing.ts';
 
-const api = useApi({ temporal: true });
+const api = useApi({ temporal: true, settings: { files: { downloadUploads: true } } });
 const run = promisify(execFile);
 let python = '';
 let folder = '';
@@ -42,7 +42,16 @@ const RELATED = [
   'POST /v1/sessions/{session_id}/archive',
   'DELETE /v1/sessions/{session_id}',
   'DELETE /v1/environments/{environment_id}',
+  'GET /v1/files',
+  'POST /v1/files',
+  'POST /v1/skills',
+  'POST /v1/skills/{skill_id}/versions',
+  'DELETE /v1/skills/{skill_id}/versions/{version}',
+  'POST /v1/sessions/{session_id}/resources',
+  'POST /v1/sessions/{session_id}/resources/{resource_id}',
 ];
+
+const SKILL_MD = '---\nname: greeting\ndescription: Greets people.\n---\n\nSay hello.\n';
 
 /** Objects that exist; the paths that end one get their own. */
 async function pathParameters(): Promise<{ all: string; ends: Record<string, string> }> {
@@ -51,6 +60,11 @@ async function pathParameters(): Promise<{ all: string; ends: Record<string, str
   const [{ id: thread }] = (await api().send('GET', `/v1/sessions/${session}/threads`)).json.data;
   const spare = await makeParts(api());
   const gone = await makeParts(api());
+  const { files, skills, sessions } = api().client().beta;
+  const upload = async () => (await files.upload({ file: new File(['some text'], 'a.txt') })).id;
+  const skill = async () => await skills.create({ files: [new File([SKILL_MD], 'greeting/SKILL.md')] });
+  const resource = async () => (await sessions.resources.add(session, { type: 'file', file_id: await upload() })).id;
+  const known = await skill();
   const line = (name: string, value: string) => `"path.${name}" = "${value}"`;
   return {
     all: [
@@ -59,6 +73,10 @@ async function pathParameters(): Promise<{ all: string; ends: Record<string, str
       line('session_id', session),
       line('thread_id', thread),
       line('model_id', 'claude-opus-5-5'),
+      line('file_id', await upload()),
+      line('skill_id', known.id),
+      line('version', known.latest_version_id),
+      line('resource_id', await resource()),
     ].join('\n'),
     ends: {
       'POST /v1/agents/{agent_id}/archive': line('agent_id', spare.agent),
@@ -66,6 +84,9 @@ async function pathParameters(): Promise<{ all: string; ends: Record<string, str
       'POST /v1/sessions/{session_id}/archive': line('session_id', archived),
       'DELETE /v1/sessions/{session_id}': line('session_id', deleted),
       'DELETE /v1/environments/{environment_id}': line('environment_id', gone.environment),
+      'DELETE /v1/files/{file_id}': line('file_id', await upload()),
+      'DELETE /v1/skills/{skill_id}': line('skill_id', (await skill()).id),
+      'DELETE /v1/sessions/{session_id}/resources/{resource_id}': line('resource_id', await resource()),
     },
   };
 }
@@ -116,6 +137,10 @@ import schemathesis
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    if case.method.upper() != case.operation.method.upper():
+        # Without its beta header a resource has no methods at all.
+        case.headers = {**(case.headers or {}), "anthropic-beta": "${BETA}"}
+        return
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     for name in ("page", "agent_version", "after_id", "before_id"):
@@ -143,6 +168,6 @@ test('every answer is as documented, what the document allows is accepted, and w
   );
   if (process.env.LONGHAND_TEST_LOGS) console.log(stdout);
   expect(failed ? stdout.slice(-20_000) : '').toBe('');
-  expect(stdout).toMatch(/Tested: 25\n/);
+  expect(stdout).toMatch(/Tested: 44\n/);
   expect(Number(stdout.match(/(\d+) generated/)?.[1])).toBeGreaterThan(LEAST);
 }, 240_000);

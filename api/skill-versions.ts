@@ -11,22 +11,19 @@ import {
   listSkillVersions,
   type SkillVersionRow,
 } from '../store/skills.ts';
-import { limit, page } from './common.ts';
+import { binary, id, limit, page } from './common.ts';
 import type { ApiDeps, Request } from './context.ts';
 import { decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
 import { invalid, loggable, notFound } from './errors.ts';
 import { type OperatorSkill, operatorSkill } from './operator-skills.ts';
 import { type Route, route } from './route.ts';
-import { operatorToVersion, toSkillVersion } from './skill-object.ts';
+import { operatorToVersion, skillVersionObject, toSkillVersion } from './skill-object.ts';
 import { skillForm, takeSkill } from './skill-upload.ts';
 import { type ArchiveFile, writeZip } from './skill-zip.ts';
 import { ownSkill } from './skills.ts';
 import { checkStored } from './stored.ts';
 
 const PATH = '/v1/skills/{skill_id}/versions';
-const versionObject = z
-  .looseObject({ id: z.string(), type: z.literal('skill_version'), skill_id: z.string() })
-  .openapi('SkillVersion');
 
 export function skillVersionRoutes(): Route[] {
   return [
@@ -35,7 +32,7 @@ export function skillVersionRoutes(): Route[] {
       path: PATH,
       summary: 'Add a version to a skill',
       form: skillForm,
-      response: versionObject,
+      response: skillVersionObject,
       once: 'transaction',
       handle: create,
     }),
@@ -44,14 +41,14 @@ export function skillVersionRoutes(): Route[] {
       path: PATH,
       summary: 'List a skill’s versions, newest first',
       query: z.strictObject({ limit: limit(20, 100), page }),
-      response: z.object({ data: z.array(versionObject), next_page: z.string().nullable() }),
+      response: z.object({ data: z.array(skillVersionObject), next_page: z.string().nullable() }),
       handle: list,
     }),
     route({
       method: 'get',
       path: `${PATH}/{version}`,
       summary: 'Get a version of a skill',
-      response: versionObject,
+      response: skillVersionObject,
       async handle(request) {
         const found = await existing(request);
         return 'skillId' in found ? toSkillVersion(found) : operatorToVersion(found);
@@ -61,7 +58,7 @@ export function skillVersionRoutes(): Route[] {
       method: 'get',
       path: `${PATH}/{version}/content`,
       summary: 'Download a version of a skill as a zip archive',
-      response: z.any(),
+      response: binary,
       streams: 'application/zip',
       handle: download,
     }),
@@ -69,7 +66,7 @@ export function skillVersionRoutes(): Route[] {
       method: 'delete',
       path: `${PATH}/{version}`,
       summary: 'Delete a version of a skill that has others',
-      response: z.object({ id: z.string(), type: z.literal('skill_version_deleted') }),
+      response: z.strictObject({ id, type: z.literal('skill_version_deleted') }),
       once: 'transaction',
       async handle(request) {
         const skill = await ownSkill(request);

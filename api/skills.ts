@@ -3,13 +3,13 @@ import { z } from '@hono/zod-openapi';
 import { idBody } from '../events/ids.ts';
 import { lockStorage } from '../store/files.ts';
 import { deleteSkill, findSkill, insertSkill, listSkills, type SkillRow } from '../store/skills.ts';
-import { limit, page, text } from './common.ts';
+import { id, limit, page, text } from './common.ts';
 import type { Request } from './context.ts';
 import { decodeCursor, encodeCursor, objectPosition } from './cursor.ts';
 import { invalid, notFound } from './errors.ts';
 import { operatorSkill, operatorSkills } from './operator-skills.ts';
 import { type Route, route } from './route.ts';
-import { operatorToSkill, toSkill } from './skill-object.ts';
+import { operatorToSkill, skillObject, toSkill } from './skill-object.ts';
 import { skillForm, takeSkill } from './skill-upload.ts';
 import { checkStored } from './stored.ts';
 
@@ -24,10 +24,6 @@ const listQuery = z.strictObject({
   page,
   source: z.enum(['custom', 'anthropic']).optional(),
 });
-export const skillObject = z
-  .looseObject({ id: z.string(), type: z.literal('skill'), display_name: z.string() })
-  .openapi('Skill');
-
 export function skillRoutes(): Route[] {
   return [
     route({
@@ -66,7 +62,7 @@ export function skillRoutes(): Route[] {
       method: 'delete',
       path: '/v1/skills/{skill_id}',
       summary: 'Delete a skill with all its versions; sessions that have it keep it',
-      response: z.object({ id: z.string(), type: z.literal('skill_deleted') }),
+      response: z.strictObject({ id, type: z.literal('skill_deleted') }),
       once: 'transaction',
       async handle(request) {
         const { id } = await ownSkill(request);

@@ -232,7 +232,7 @@ describe('a session that needs no waking', () => {
     await api.client.beta.sessions.archive(id);
     // Archived is what has been taken in; the workflow ends a moment later.
     await expect
-      .poll(() => longhand.wake(id).catch((error) => error))
+      .poll(() => longhand.wake(id).catch((error) => error), { timeout: 10_000 })
       .toMatchObject({ name: 'SessionRefusedError', status: 400 });
     await expect(longhand.wake('sesn_none')).rejects.toMatchObject({ name: 'SessionRefusedError', status: 404 });
   }, 60_000);
