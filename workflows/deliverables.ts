@@ -8,21 +8,12 @@ import type { SessionInput } from './contract.ts';
 import { isGone, reason } from './failure-words.ts';
 import type { Command } from './reducer/draft.ts';
 import type { StepInput } from './reducer/step.ts';
-import type { SessionState } from './state.ts';
-
-/** What the session's shell lends to this part of it. */
-export interface DeliverablesHost {
-  state(): SessionState;
-  dispatch(event: StepInput): void;
-  /** Activities are out; and back. */
-  begin(): void;
-  end(): void;
-}
+import type { SessionHost } from './session-host.ts';
 
 type Collect = Extract<Command, { do: 'collect' }>;
 
 /** @returns does what a `collect` command says; resolves when its outcome has been dispatched. */
-export function createDeliverables(input: SessionInput, host: DeliverablesHost): (command: Collect) => Promise<void> {
+export function createDeliverables(input: SessionInput, host: SessionHost): (command: Collect) => Promise<void> {
   let running: Promise<void> | undefined;
 
   /** @returns the outcome, also of a failure; undefined when nobody waits for it any more. */

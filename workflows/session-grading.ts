@@ -16,7 +16,7 @@ import { reason } from './failure-words.ts';
 import type { grading } from './grading.ts';
 import { type Evaluation, evaluationKey, GRADING_WORKFLOW, type Grade } from './grading-contract.ts';
 import { NO_TOKENS } from './reducer/usage.ts';
-import type { SandboxHost } from './session-sandbox.ts';
+import type { SessionHost } from './session-host.ts';
 
 export interface SessionGrading {
   /** Resolves when the evaluation has ended and its grade has been taken in. */
@@ -25,7 +25,7 @@ export interface SessionGrading {
   stop(): void;
 }
 
-export function createSessionGrading(input: SessionInput, host: Omit<SandboxHost, 'idleTimer'>): SessionGrading {
+export function createSessionGrading(input: SessionInput, host: SessionHost): SessionGrading {
   let open: CancellationScope | undefined;
 
   async function run(evaluation: Evaluation): Promise<void> {

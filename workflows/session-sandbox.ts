@@ -7,18 +7,11 @@ import type { SandboxRef } from '../sandbox/hands.ts';
 import { type HandsRoute, routeOf, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
 import { isGone, reason, waitedInVain } from './failure-words.ts';
-import type { StepInput } from './reducer/step.ts';
-import type { SessionState } from './state.ts';
+import type { SessionHost } from './session-host.ts';
 
-/** What the session's shell lends to this part of it. */
-export interface SandboxHost {
-  state(): SessionState;
-  dispatch(event: StepInput): void;
+interface SandboxHost extends SessionHost {
   /** Arms the timer that lets an idle sandbox go. */
   idleTimer(): void;
-  /** An activity is out; and back. */
-  begin(): void;
-  end(): void;
 }
 
 export interface SessionSandbox {

@@ -18,13 +18,10 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { SandboxRef } from '../sandbox/hands.ts';
-import { execute, sample } from './activities.ts';
 import {
   type Carry,
   POST,
   SANDBOX_QUERY,
-  type SampleResult,
   type SandboxPlace,
   type SessionAnswer,
   type SessionInput,
@@ -32,17 +29,19 @@ import {
 } from './contract.ts';
 import { createDeliverables } from './deliverables.ts';
 import { createDisplay } from './display.ts';
-import { MACHINE_GONE, reason, waitedInVain } from './failure-words.ts';
+import { reason } from './failure-words.ts';
 import { createOutbox } from './outbox.ts';
-import { deadline } from './reducer/calls.ts';
 import type { Command } from './reducer/draft.ts';
 import { rowSnapshot } from './reducer/row.ts';
 import { busy, lastCallRuns, type StepInput, step } from './reducer/step.ts';
 import { openRequest } from './reducer/turn.ts';
+import { createSessionCalls } from './session-calls.ts';
 import { createSessionGrading } from './session-grading.ts';
+import type { SessionHost } from './session-host.ts';
+import { createSessionSampling } from './session-sampling.ts';
 import { createSessionSandbox } from './session-sandbox.ts';
 import { readSignal } from './signal-events.ts';
-import { type Call, initialState } from './state.ts';
+import { initialState } from './state.ts';
 
 /** A run younger than this is not continued: the server would delay it. ms. */
 const MIN_RUN_MS = 1_000;
@@ -62,44 +61,27 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   let updates = 0;
   let cancelling = false;
   let fatal: unknown;
-  /** A model request that waits for the next run. */
-  let held: Extract<Command, { do: 'sample' }> | undefined;
-  let sampling: CancellationScope | undefined;
-  const executing = new Map<string, CancellationScope>();
   /** The last try to let the sandbox of an ended session go. */
   let released = false;
 
+  const host: SessionHost = {
+    state: () => state,
+    dispatch,
+    begin: () => {
+      inFlight += 1;
+    },
+    end: () => {
+      inFlight -= 1;
+    },
+    background,
+  };
   const sandbox = createSessionSandbox(input, {
-    state: () => state,
-    dispatch,
+    ...host,
     idleTimer: () => obey({ do: 'idleTimer', ms: settings.sandboxIdleMs, turn: state.turns }),
-    begin: () => {
-      inFlight += 1;
-    },
-    end: () => {
-      inFlight -= 1;
-    },
   });
-  const collect = createDeliverables(input, {
-    state: () => state,
-    dispatch,
-    begin: () => {
-      inFlight += 1;
-    },
-    end: () => {
-      inFlight -= 1;
-    },
-  });
-  const grading = createSessionGrading(input, {
-    state: () => state,
-    dispatch,
-    begin: () => {
-      inFlight += 1;
-    },
-    end: () => {
-      inFlight -= 1;
-    },
-  });
+  const calls = createSessionCalls(input, host, sandbox);
+  const collect = createDeliverables(input, host);
+  const grading = createSessionGrading(input, host);
   const display = createDisplay(state.status);
   const outbox = createOutbox(
     (entries): Carry => ({
@@ -111,6 +93,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       row: rowSnapshot(state, entries.at(-1)?.seq ?? -1),
     }),
   );
+  const sampling = createSessionSampling(input, host, outbox, () => runIsLong(1) && inFlight === 0 && !sandbox.busy);
 
   function dispatch(event: StepInput): SessionAnswer | undefined {
     const result = step(state, event, settings, Date.now());
@@ -135,13 +118,13 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   function obey(command: Command): void {
     switch (command.do) {
       case 'sample':
-        background(() => sampleOrHold(command));
+        background(() => sampling.start(command));
         return;
       case 'abortSample':
-        background(() => abortSample(command.request));
+        background(() => sampling.abort(command.request));
         return;
       case 'execute':
-        background(() => runCall(command.call));
+        background(() => calls.run(command.call));
         return;
       case 'stopCalls':
         background(() => sandbox.stop(command.ids));
@@ -172,7 +155,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
             .catch((error: unknown) => log.warn('no sandbox could be made', { reason: reason(error) }));
         });
         // A model request does not wait for a sandbox that somebody else has asked for: it goes out in this run.
-        releaseHeld();
+        sampling.release();
         return;
       case 'checkpoint':
         background(async () => void (await sandbox.checkpoint()));
@@ -194,119 +177,9 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
   async function giveGrace(ms: number, turn: number): Promise<void> {
     await sleep(ms);
     const stopping = state.turn?.phase === 'stopping' && state.turns === turn;
-    const stale = stopping ? [...executing.values(), ...(sampling ? [sampling] : [])] : [];
+    const stale = stopping ? [...calls.open(), ...(sampling.open ? [sampling.open] : [])] : [];
     dispatch({ in: 'graceOver', turn });
     for (const scope of stale) scope.cancel();
-  }
-
-  /** Just before a model request, with nothing in flight, is where a long run is continued as new. */
-  async function sampleOrHold(command: Extract<Command, { do: 'sample' }>): Promise<void> {
-    // Lets whatever led here count itself out of `inFlight` first.
-    await Promise.resolve();
-    if (runIsLong(1) && inFlight === 0 && !sandbox.busy) held = command;
-    else await startSample(command);
-  }
-
-  function releaseHeld(): void {
-    const command = held;
-    held = undefined;
-    if (command) background(() => startSample(command));
-  }
-
-  async function startSample(command: Extract<Command, { do: 'sample' }>): Promise<void> {
-    inFlight += 1;
-    const scope = new CancellationScope({ cancellable: true });
-    sampling = scope;
-    let taken = outbox.takeForSample();
-    try {
-      while (!taken) {
-        await outbox.flush();
-        taken = outbox.takeForSample();
-      }
-      const { carry, settle } = taken;
-      const request = {
-        carry,
-        request: command.request,
-        startSeq: command.startSeq,
-        agentRev: state.agent.rev,
-        harness: input.harness,
-        ...(command.compact ? { compact: command.compact } : {}),
-      };
-      let result: SampleResult;
-      try {
-        result = await scope.run(() =>
-          sample(command.compact ? 'summarise the context' : `model request ${command.request}`)(request),
-        );
-        settle(true);
-      } catch (error) {
-        settle(false);
-        if (isCancellation(error)) {
-          if (outbox.pending > 0) background(() => outbox.flush());
-          return;
-        }
-        result = { ok: false, class: 'harness', message: reason(error) };
-      }
-      dispatch({ in: 'sampled', request: command.request, result });
-    } finally {
-      inFlight -= 1;
-      if (sampling === scope) sampling = undefined;
-    }
-  }
-
-  async function abortSample(request: number): Promise<void> {
-    if (held?.request === request) {
-      held = undefined;
-      dispatch({ in: 'sampled', request, result: interruptedResult() });
-      return;
-    }
-    inFlight += 1;
-    try {
-      await outbox.abort(request);
-    } finally {
-      inFlight -= 1;
-    }
-  }
-
-  async function runCall(call: Call): Promise<void> {
-    inFlight += 1;
-    const scope = new CancellationScope({ cancellable: true });
-    executing.set(call.id, scope);
-    /** Set once the call may have been sent. */
-    let ref: SandboxRef | undefined;
-    try {
-      const sandboxRef = await sandbox.ensure();
-      if (state.turn?.calls.find((one) => one.id === call.id)?.state !== 'running') return;
-      ref = sandboxRef;
-      const { deadlineMs } = deadline(call, settings);
-      const result = await scope.run(() =>
-        execute(
-          sandbox.route(sandboxRef),
-          deadlineMs,
-          call.summary,
-        )({
-          ref: sandboxRef,
-          call: { id: call.id, thread: state.thread, name: call.name, input: call.input, deadlineMs },
-          ...(call.inputBlobs ? { inputBlobs: call.inputBlobs } : {}),
-        }),
-      );
-      dispatch({ in: 'executed', call: call.id, result, generation: sandboxRef.generation });
-    } catch (error) {
-      if (isCancellation(error)) return;
-      const waited = waitedInVain(error);
-      if (ref?.queue !== undefined && waited) {
-        // Its machine is gone, and the sandbox with it: the next call gets a new one elsewhere.
-        const result = { kind: 'lost', started: waited.taken ? 'maybe' : 'no', message: MACHINE_GONE } as const;
-        dispatch({ in: 'executed', call: call.id, result, generation: ref.generation });
-        return;
-      }
-      const begun = ref !== undefined && !(waited && !waited.taken);
-      // Nobody waits for it any more; it must not go on behind the model's back.
-      if (begun) background(() => sandbox.stop([call.id]));
-      dispatch({ in: 'executeFailed', call: call.id, message: reason(error), started: begun });
-    } finally {
-      executing.delete(call.id);
-      inFlight -= 1;
-    }
   }
 
   function runIsLong(factor: number): boolean {
@@ -383,7 +256,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     await condition(
       () =>
         fatal !== undefined ||
-        (quiet() && (state.ended !== null || held !== undefined || (!busy(state) && (cancelling || runIsLong(2))))),
+        (quiet() && (state.ended !== null || sampling.held || (!busy(state) && (cancelling || runIsLong(2))))),
     );
     if (fatal !== undefined) throw asFailure(fatal);
     if (cancelling && !state.ended && !busy(state)) {
@@ -404,7 +277,7 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
     // Posts may have come while the segment was being stored: they belong to this run, so it is sealed again.
     if (outbox.pending > 0 || state.seq - 1 !== to || !quiet() || !allHandlersFinished()) continue;
     if (state.ended) return;
-    if (held === undefined && busy(state)) continue;
+    if (!sampling.held && busy(state)) continue;
     await continueAsNew<typeof session>({
       ...input,
       initial: undefined,
@@ -413,16 +286,6 @@ async function run(input: SessionInput, cancelRequested: Promise<never>): Promis
       carried: state,
     });
   }
-}
-
-function interruptedResult(): SampleResult {
-  return {
-    ok: true,
-    events: [],
-    calls: [],
-    stop: 'interrupted',
-    usage: { input_tokens: 0, output_tokens: 0, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 },
-  };
 }
 
 function asFailure(error: unknown): ApplicationFailure {
