@@ -15,6 +15,7 @@ import {
   type SessionAnswer,
   type SessionInput,
   type SessionRequest,
+  WORKFLOW_TASK_TIMEOUT,
 } from '../workflows/contract.ts';
 import { createBatches } from './batches.ts';
 import { type SessionClient, SessionClosedError } from './session.ts';
@@ -121,6 +122,7 @@ async function startWorkflow(
         taskQueue: BRAIN_QUEUE,
         args: [input],
         workflowIdReusePolicy,
+        workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
         typedSearchAttributes: [
           { key: WORKSPACE, value: input.workspace },
           { key: AGENT, value: input.agent.name },

@@ -28,6 +28,11 @@ export const SANDBOX_GONE = 'SandboxGone';
 export const FILES_WORKFLOW = 'files';
 /** Error code of an update that was computed from what is no longer so. */
 export const STALE = 'update_stale';
+/**
+ * How long a brain may take for a step of a workflow before another one gets it: what a session waits whose brain dies in
+ * the middle of a step. A step takes milliseconds, a replay of the longest run (`maxRunEvents`) less than a second.
+ */
+export const WORKFLOW_TASK_TIMEOUT = '5s';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
 /** Task queue of the hands workers of one machine, for sandboxes that only those can reach. */

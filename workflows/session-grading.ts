@@ -11,7 +11,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import { gradingWorkflowId } from '../events/ids.ts';
-import { DEFAULT_SESSION_SETTINGS, type SessionInput } from './contract.ts';
+import { DEFAULT_SESSION_SETTINGS, type SessionInput, WORKFLOW_TASK_TIMEOUT } from './contract.ts';
 import { reason } from './failure-words.ts';
 import type { grading } from './grading.ts';
 import { type Evaluation, evaluationKey, GRADING_WORKFLOW, type Grade } from './grading-contract.ts';
@@ -65,6 +65,7 @@ export function createSessionGrading(input: SessionInput, host: SessionHost): Se
           ...(inputs ? { inputs } : {}),
         },
       ],
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       // A session that ends meanwhile must not leave a sandbox behind.
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
