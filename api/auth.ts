@@ -9,6 +9,8 @@ export const VERSIONS = ['2023-01-01', '2023-06-01', '2026-10-21'] as const;
 export const BETA = 'managed-agents-2026-04-01';
 /** Resources that exist only for who asks for the beta. */
 export const BETA_PATH = /^\/v1\/(agents|environments|sessions)(\/|$)/;
+/** Resources that show more to who asks for it. */
+export const KNOWS_BETA_PATH = /^\/v1\/files(\/|$)/;
 
 /** Demands a known key, in `Authorization: Bearer` or `x-api-key`, and sets `caller`. */
 export function authentication(deps: ApiDeps): MiddlewareHandler<Env> {

@@ -7,7 +7,7 @@ import { invalid } from './errors.ts';
 export const id = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/, 'Input is not an id');
 
 /** Bytes: a file of a form, or an answer that is one. */
-export const binary = z.any().openapi({ type: 'string', format: 'binary' });
+export const binary = z.string().openapi({ type: 'string', format: 'binary' });
 
 /** Text that PostgreSQL and Temporal can hold in any type: no U+0000, no half of a surrogate pair. */
 export const text = (min: number, max: number) =>

@@ -1,6 +1,6 @@
 /** What `/openapi.json` says: every header, parameter, body, answer and error of each route, as they really are. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
-import { BETA, BETA_PATH, VERSIONS } from './auth.ts';
+import { BETA, BETA_PATH, KNOWS_BETA_PATH, VERSIONS } from './auth.ts';
 import { binary, id } from './common.ts';
 import type { Env } from './context.ts';
 import { ERROR_TYPES, type ErrorStatus } from './errors.ts';
@@ -110,9 +110,13 @@ function headersOf(spec: Route): Record<string, z.ZodType> {
   return {
     'anthropic-version': version,
     ...(BETA_PATH.test(spec.path) ? { 'anthropic-beta': beta } : {}),
+    ...(KNOWS_BETA_PATH.test(spec.path) ? { 'anthropic-beta': z.string().optional().openapi({ example: BETA }) } : {}),
     ...(spec.once ? { 'idempotency-key': z.string().min(1).max(MAX_KEY).optional() } : {}),
     ...(spec.streams === 'text/event-stream'
       ? { 'last-event-id': z.string().optional().openapi({ pattern: '^\\d{1,15}$' }) }
+      : {}),
+    ...(spec.ranges
+      ? { range: z.string().optional().openapi({ example: 'bytes=0-0' }), 'if-range': z.string().optional() }
       : {}),
   };
 }
@@ -121,7 +125,12 @@ function bodyContent(spec: Route) {
   const { body = z.strictObject({}) } = spec;
   if (!spec.form) return { 'application/json': { schema: body, example: spec.example } };
   const { files: names, maxFiles } = spec.form;
-  const files = Object.fromEntries(names.map((name) => [name, maxFiles === 1 ? binary : z.array(binary).min(1)]));
+  const files = Object.fromEntries(
+    names.map((name) => [
+      name,
+      maxFiles === 1 ? binary.openapi({ minLength: 1 }) : z.array(binary).min(1).max(maxFiles),
+    ]),
+  );
   return { 'multipart/form-data': { schema: body instanceof z.ZodObject ? body.extend(files) : body } };
 }
 

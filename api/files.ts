@@ -36,6 +36,7 @@ const uploadBody = z.strictObject({
     .regex(/^\d{1,9}$/, 'Input is not a whole number')
     .transform(Number)
     .refine((seconds) => seconds >= 3_600 && seconds <= 7_776_000, 'Input must be between 3600 and 7776000')
+    .openapi({ type: 'integer', minimum: 3_600, maximum: 7_776_000 })
     .optional(),
 });
 const listQuery = z.strictObject({

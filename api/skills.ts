@@ -17,6 +17,7 @@ const LIST = 'skills';
 const createBody = z.strictObject({
   display_name: text(1, 255)
     .regex(/^[^\r\n]*$/, 'Input must be one line')
+    .openapi({ pattern: '^[^\\u0000\\r\\n]*$' })
     .optional(),
 });
 const listQuery = z.strictObject({

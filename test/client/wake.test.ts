@@ -24,6 +24,10 @@ beforeAll(async () => {
             { text: 'I see.' },
           ],
         },
+        {
+          when: 'read the notes',
+          steps: [{ tools: [{ bash: 'cat /mnt/session/uploads/notes.txt' }] }, { text: '{{result.text | trim}}' }],
+        },
         { when: 'look', steps: [{ tools: [{ bash: 'cat /workspace/journal' }] }, { text: '{{result.text | trim}}' }] },
         {
           when: 'ask first',
@@ -151,6 +155,25 @@ describe('a session that an operator terminated', () => {
     await until(id, ended, seq);
     const result = (await wholeLog(id)).find((one) => one.type === 'agent.tool_result');
     expect(result).toMatchObject({ is_error: false });
+  }, 120_000);
+
+  test('before its first call: has the files that it was given, as one that was never lost', async () => {
+    const file = await api.client.beta.files.upload({ file: new File(['buy milk'], 'notes.txt') });
+    const resources = [{ type: 'file' as const, file_id: file.id, mount_path: 'notes.txt' }];
+    const start = (text: string) =>
+      longhand.startSession({ ...params, resources, initial_events: [message(text)] }).then(({ id }) => id);
+    const [kept, lost] = await Promise.all([start('read the notes'), start('hello')]);
+    await api.client.beta.files.delete(file.id);
+    await until(lost, ended);
+    await terminate(lost);
+    await longhand.wake(lost);
+    const [accepted] = await longhand.emitEvent(lost, message('read the notes'));
+    await until(lost, ended, accepted?.seq);
+    await until(kept, ended);
+    for (const id of [kept, lost]) {
+      const said = (await wholeLog(id)).findLast((event) => event.type === 'agent.message');
+      expect(said).toMatchObject({ content: [{ text: 'buy milk' }] });
+    }
   }, 120_000);
 
   test('in a model request: the model is asked again, in the open', async () => {

@@ -1,5 +1,6 @@
 /** Outcomes of sessions that only talk: the loop, its events and its ends, over the whole real stack. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sessionWorkflowId } from '../../events/ids.ts';
 import type { EventParams } from '../../events/wire.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import {
@@ -253,4 +254,45 @@ test('an agent that cannot go on ends the outcome as failed, in the open', async
   const log = await toIdle(api.client, session);
   expect(log.ends).toMatchObject([{ result: 'failed', outcome_evaluation_start_id: '' }]);
   expect(log.events.at(-1)).toMatchObject({ stop_reason: { type: 'refusal' } });
+});
+
+describe('a rubric that is a file', () => {
+  const rubric = `- the slow work is done well, as RULE-7391 says\n${'and so on, '.repeat(6_000)}\nTHE LAST WORD`;
+  const byFile = async (): Promise<[file: string, event: EventParams]> => {
+    const { id } = await api.client.beta.files.upload({ file: new File([rubric], 'rubric.md') });
+    return [id, { ...outcome('work slowly'), rubric: { type: 'file', file_id: id } }];
+  };
+
+  test('is what agent and grader go by, though the file is gone before the work is graded', async () => {
+    const [file, event] = await byFile();
+    const session = await start(event);
+    await until(api.client, session, ({ type }) => type === 'span.model_request_start');
+    await api.client.beta.files.delete(file);
+    expect((await followed(api.client, session)).types).not.toContain('span.outcome_evaluation_start');
+    const log = await toIdle(api.client, session);
+    expect(log.ends).toMatchObject([{ result: 'satisfied', iteration: 0 }]);
+    expect(log.events[0]).toMatchObject({ rubric: { type: 'text', content: rubric } });
+    const shown = (body: unknown) => /RULE-7391.*THE LAST WORD/.test(JSON.stringify(body));
+    expect(stack.rehearsal.requests.filter(({ body }) => shown(body))).toHaveLength(2);
+    expect(graderRequests(stack).filter(shown)).toHaveLength(1);
+  });
+
+  test('stays out of the workflow’s history', async () => {
+    const [, event] = await byFile();
+    const session = await start(event);
+    await toIdle(api.client, session);
+    const { historySize } = await stack.temporalClient.workflow.getHandle(sessionWorkflowId(session)).describe();
+    expect(historySize).toBeLessThan(rubric.length);
+  });
+
+  test('and is gone when the outcome is defined is refused; nothing begins, and nothing is graded', async () => {
+    const [file, event] = await byFile();
+    await api.client.beta.files.delete(file);
+    const graded = graderRequests(stack).length;
+    const session = await start();
+    const sent = api.client.beta.sessions.events.send(session, { events: [event] });
+    await expect(sent).rejects.toMatchObject({ status: 404, message: expect.stringContaining('rubric.file_id') });
+    expect((await followed(api.client, session)).events).toEqual([]);
+    expect(graderRequests(stack)).toHaveLength(graded);
+  });
 });
