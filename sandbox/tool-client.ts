@@ -70,7 +70,7 @@ export function createToolClient(
 
   return {
     health: async () => (await json('GET', '/health')) as Health,
-    async call({ id, ...request }, waitMs, signal) {
+    async call({ id, attempt: _, ...request }, waitMs, signal) {
       return (await json('POST', callPath(id, waitMs), request satisfies CallRequest, signal)) as CallState;
     },
     async wait(id, waitMs, signal) {

@@ -77,7 +77,7 @@ export type CallState =
   | { state: 'unknown'; message: string };
 
 /** Body of `POST /calls/{id}`. */
-export type CallRequest = Omit<ToolCall, 'id'>;
+export type CallRequest = Omit<ToolCall, 'id' | 'attempt'>;
 
 /** Body of `POST /stop`. */
 export interface StopRequest {
