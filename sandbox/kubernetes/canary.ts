@@ -92,7 +92,7 @@ async function mustBeClosed(run: (command: string) => Promise<string>, closed: D
     if (open.length === 0) return;
     if (Date.now() > until) {
       throw unsafe(
-        `the network policy is not enforced: a sandbox can reach ${open.join(' and ')}. Apply k8s/sandboxes/network.yaml, ` +
+        `the network policy is not enforced: a sandbox can reach ${open.join(' and ')}. Apply k8s/sandboxes/2-network.yaml, ` +
           'and use a network (CNI) that enforces NetworkPolicy in both directions',
       );
     }

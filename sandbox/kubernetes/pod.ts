@@ -15,7 +15,8 @@ const SUPERVISOR_UID = 1001;
 
 const PROGRAMS = '/opt/longhand';
 const JOURNAL = '/var/lib/longhand';
-const DOOR = '/run/longhand';
+/** On the loopback that both containers share. */
+const SHELL_PORT = 8375;
 const RUN = '/run/shell';
 const KEPT_OUTPUT = '/var/tool-output';
 
@@ -30,7 +31,7 @@ const DISK_BYTES_PER_INODE = 16 * 1024;
 const MEMORY_BYTES_PER_INODE = 8 * 1024;
 
 /** Ends what a shell left behind, when it ends, and starts it again; as process 1 it also reaps what nobody waits for. */
-const SHELL_LOOP = `while :; do ${PROGRAMS}/shell ${PROGRAMS}/tool-server.mjs --shell ${DOOR}; kill -9 -1; done`;
+const SHELL_LOOP = `while :; do ${PROGRAMS}/shell ${PROGRAMS}/tool-server.mjs --shell ${SHELL_PORT}; kill -9 -1; done`;
 
 type PodOptions = Pick<
   KubernetesOptions,
@@ -86,7 +87,6 @@ export function sandboxPod(options: PodOptions, spec: SandboxSpec, shellNote: st
       containers: [supervisor(options, config, spec.skills === true), shell(options, limits, spec.skills === true)],
       volumes: [
         volume('journal', limits.diskBytes * SUPERVISOR_DISK_SHARE),
-        volume('door', SMALL_DISK),
         volume('uploads', limits.diskBytes),
         volume('kept-output', limits.diskBytes * SUPERVISOR_DISK_SHARE),
         ...(spec.skills ? [volume('skills', limits.diskBytes)] : []),
@@ -129,7 +129,6 @@ function supervisor(options: PodOptions, config: ServerConfig, skills: boolean):
     securityContext: { ...SECURITY, runAsUser: SUPERVISOR_UID, runAsGroup: SUPERVISOR_UID },
     volumeMounts: [
       mount('journal', JOURNAL),
-      mount('door', DOOR),
       mount('uploads', UPLOADS),
       mount('kept-output', KEPT_OUTPUT),
       ...(skills ? [mount('skills', SKILLS)] : []),
@@ -153,7 +152,6 @@ function shell(options: PodOptions, limits: SandboxLimits, skills: boolean): V1C
     resources: resources(options, { cpu: String(limits.cpus), memory, disk: limits.diskBytes + SMALL_DISK }),
     securityContext: { ...SECURITY, runAsUser: AGENT_UID, runAsGroup: AGENT_UID },
     volumeMounts: [
-      mount('door', DOOR, true),
       mount('run', RUN),
       mount('workspace', WORKSPACE),
       // A mount inside the agent's folder: the agent can neither write to it nor put another in its place.
@@ -182,7 +180,7 @@ function serverConfig(
     sessionId: spec.sessionId,
     generation: spec.generation,
     serve: { port: TOOL_PORT, tokenSha256, proofKey },
-    door: DOOR,
+    shellPort: SHELL_PORT,
     journalDir: `${JOURNAL}/journal`,
     runDir: `${RUN}/own`,
     outputBytes: limits.outputBytes,

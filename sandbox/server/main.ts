@@ -3,7 +3,7 @@
  * remembers what came of them. It holds no secret and knows no model, no database and no Temporal.
  *
  * `node server.mjs <config.json>` serves (`-`: the config stands in LONGHAND_SERVER); `node server.mjs --tools` is the
- * process of the file tools; `node server.mjs --shell <folder>` is the agent's side in a container of its own.
+ * process of the file tools; `node server.mjs --shell <port>` is the agent's side in a container of its own.
  */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,9 @@ async function serve(config: ServerConfig): Promise<never> {
   rmSync(spoolDir, { recursive: true, force: true });
   mkdirSync(spoolDir, { mode: 0o700 });
   const side =
-    config.door === undefined ? await ownSide(config, journal, spoolDir) : peerSide(config.door, config, journal);
+    config.shellPort === undefined
+      ? await ownSide(config, journal, spoolDir)
+      : peerSide(config.shellPort, config, journal);
   const calls = createCalls({ journal, side });
   const inputs = createInputs(config.journalDir);
   const handler = createHandler({ config, journal, calls, side, inputs, spoolDir });
@@ -53,14 +55,14 @@ async function ownSide(config: ServerConfig, journal: Journal, spoolDir: string)
 }
 
 /** The agent in another container, which ended what ran there when the connection to our predecessor ended. */
-function peerSide(door: string, config: ServerConfig, journal: Journal): AgentSide {
+function peerSide(port: number, config: ServerConfig, journal: Journal): AgentSide {
   settleLeftOpen(journal);
-  return createPeerSide(door, config, journal.isNew());
+  return createPeerSide(port, config, journal.isNew());
 }
 
-const [argument, folder] = process.argv.slice(2);
+const [argument, port] = process.argv.slice(2);
 if (argument === '--tools') runToolWorker();
-else if (argument === '--shell' && folder) await runShellAgent(folder, bundle);
+else if (argument === '--shell' && port) await runShellAgent(Number(port), bundle);
 else if (argument)
   await serve(JSON.parse(argument === '-' ? (process.env.LONGHAND_SERVER ?? '') : readFileSync(argument, 'utf8')));
 else process.exit(2);

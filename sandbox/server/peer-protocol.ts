@@ -1,14 +1,15 @@
 /**
- * What the tool server and the agent's side say to each other, where that is another container: HTTP/2 over a Unix
- * socket which the agent's side dials. One connection is one life of the agent's side: it ends with it.
+ * What the tool server and the agent's side say to each other, where that is another container: HTTP/2 over a connection
+ * which the agent's side dials, on the loopback that containers of a pod share (under gVisor a Unix socket in a shared
+ * volume is seen only by the container that made it). One connection is one life of the agent's side: it ends with it.
  *
  * `PUT /begin` comes first and says how it is to work; `POST /bash` answers when the command has ended.
  */
 import type { BashEnd } from './bash.ts';
 import type { LocalConfig } from './local-side.ts';
 
-/** Paths in both containers. */
-export const SOCKET_NAME = 'shell.sock';
+/** Where the tool server waits for it. */
+export const LOOPBACK = '127.0.0.1';
 
 /** Body of `PUT /begin`. */
 export type Begin = LocalConfig;

@@ -20,11 +20,11 @@ const RESTARTED =
   'gone; the files are there.';
 
 /**
- * @param door - folder for the socket.
+ * @param port - on loopback, for the agent's side to dial.
  * @param fresh - whether this sandbox has taken no call yet.
  */
-export function createPeerSide(door: string, config: ServerConfig, fresh: boolean): AgentSide {
-  const shells = openShellDoor(door, async (session, nth) => {
+export function createPeerSide(port: number, config: ServerConfig, fresh: boolean): AgentSide {
+  const shells = openShellDoor(port, async (session, nth) => {
     const { runDir, outputBytes, memoryBytes, pids, inodes, countIn } = config;
     const shellNote = nth === 1 && fresh ? config.shellNote : RESTARTED;
     const begin: Begin = { runDir, outputBytes, memoryBytes, pids, inodes, countIn, shellNote };

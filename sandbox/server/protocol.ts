@@ -34,8 +34,8 @@ export interface ServerConfig {
   generation: number;
   /** How the hands reach it: it dials their Unix socket, or listens on a port of the sandbox's own network. */
   serve: { dial: string } | ListenConfig;
-  /** Folder for the socket that the agent's side dials, where that is another container; absent: this one. */
-  door?: string;
+  /** Loopback port that the agent's side dials, where that is another container; absent: it is this one. */
+  shellPort?: number;
   /** Folder of the journal, on a mount of its own, mode 0700. */
   journalDir: string;
   /** Folder on a small mount of its own where commands find their text; readable by them, not writable. */

@@ -17,15 +17,15 @@ import {
   type BashAnswer,
   type BashRequest,
   type Begin,
+  LOOPBACK,
   MODIFIED_HEADER,
-  SOCKET_NAME,
   type ToolRequest,
 } from './peer-protocol.ts';
 
 const PAUSE_MS = 20;
 
 /** Ends the process when the connection ends. @param bundle - this program's own file. */
-export async function runShellAgent(door: string, bundle: string): Promise<void> {
+export async function runShellAgent(port: number, bundle: string): Promise<void> {
   // Not called node: the agent ends what it started by that name.
   process.title = 'longhand-shell';
   const server = createServer({ settings: { initialWindowSize: WINDOW_BYTES } });
@@ -90,7 +90,7 @@ export async function runShellAgent(door: string, bundle: string): Promise<void>
   };
 
   for (;;) {
-    const socket = connect(join(door, SOCKET_NAME));
+    const socket = connect({ host: LOOPBACK, port, noDelay: true });
     const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const connected = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));

@@ -1,15 +1,12 @@
 /**
- * Where the agent's side dials in, when it is another container: a Unix socket in a folder that only the tool server
- * can write to. One connection at a time: whoever else dials is turned away, so the first comer, who was there before
+ * Where the agent's side dials in, when it is another container: a loopback port. One connection at a time: whoever else dials is turned away, so the first comer, who was there before
  * any command, stays the only one until its container's first process has ended everything in it.
  */
-import { rmSync } from 'node:fs';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { ConnectionLostError } from '../http2-ask.ts';
 import { WINDOW_BYTES } from './dial.ts';
-import { SOCKET_NAME } from './peer-protocol.ts';
+import { LOOPBACK } from './peer-protocol.ts';
 
 export interface ShellDoor {
   /** The live connection, or the next. Rejects with {@link ConnectionLostError} when none comes in `ms`. */
@@ -17,11 +14,11 @@ export interface ShellDoor {
 }
 
 /**
- * @param folder - the other container sees it read-only.
+ * Rejects nothing and throws nothing: a port that is taken ends the process, which is then started again.
  * @param begin - prepares a new connection; `nth` counts them from 1. One that it rejects is dropped.
  */
 export function openShellDoor(
-  folder: string,
+  port: number,
   begin: (session: ClientHttp2Session, nth: number) => Promise<void>,
 ): ShellDoor {
   let taken: Socket | undefined;
@@ -29,7 +26,7 @@ export function openShellDoor(
   let nth = 0;
   const waiting = new Set<(session: ClientHttp2Session) => void>();
 
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
     if (taken && !taken.destroyed) return void socket.destroy();
     taken = socket;
@@ -52,9 +49,7 @@ export function openShellDoor(
       () => session.destroy(),
     );
   });
-  const path = join(folder, SOCKET_NAME);
-  rmSync(path, { force: true });
-  server.listen({ path, writableAll: true });
+  server.listen({ host: LOOPBACK, port });
 
   return {
     async connection(ms) {
