@@ -14,8 +14,13 @@ const PROVE_MS = 5_000;
 const MAX_HEALTH_BYTES = 16 * 1024;
 
 /** Rejects when nobody answers there, or somebody else. */
-export async function dialPod(address: string, proofKey: string, patienceMs: number): Promise<ClientHttp2Session> {
-  const session = watchedSession(await open(address), patienceMs);
+export async function dialPod(
+  address: string,
+  proofKey: string,
+  patienceMs: number,
+  port = TOOL_PORT,
+): Promise<ClientHttp2Session> {
+  const session = watchedSession(await open(address, port), patienceMs);
   try {
     const challenge = randomBytes(16).toString('hex');
     const question = { method: 'GET', path: `/health?challenge=${challenge}`, signal: AbortSignal.timeout(PROVE_MS) };
@@ -24,7 +29,7 @@ export async function dialPod(address: string, proofKey: string, patienceMs: num
     const expected = Buffer.from(proofOf(proofKey, challenge));
     const given = Buffer.from(proof ?? '');
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-      throw new Error(`Somebody else than the sandbox's tool server answers at ${address}:${TOOL_PORT}.`);
+      throw new Error(`Somebody else than the sandbox's tool server answers at ${address}:${port}.`);
     }
     return session;
   } catch (error) {
@@ -33,10 +38,10 @@ export async function dialPod(address: string, proofKey: string, patienceMs: num
   }
 }
 
-function open(host: string): Promise<Socket> {
+function open(host: string, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: TOOL_PORT, noDelay: true });
-    socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error(`${host}:${TOOL_PORT} does not answer.`)));
+    const socket = connect({ host, port, noDelay: true });
+    socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error(`${host}:${port} does not answer.`)));
     socket.once('error', reject);
     socket.once('connect', () => {
       socket.setTimeout(0);
