@@ -78,7 +78,11 @@ describe.skipIf(missing)(`pods of sandboxes${missing ? ` (skipped: ${missing})` 
   });
 
   test('ask for all that they may use, so that a node promises nothing twice', () => {
-    const whole = sandboxPod({ ...subject.options, requestShare: undefined }, { sessionId: 'x', generation: 1 }, undefined);
+    const whole = sandboxPod(
+      { ...subject.options, requestShare: undefined },
+      { sessionId: 'x', generation: 1 },
+      undefined,
+    );
     for (const { resources } of whole.spec?.containers ?? []) {
       const millis = (cpu = '') => (cpu.endsWith('m') ? Number.parseInt(cpu, 10) : Number(cpu) * 1_000);
       expect(millis(resources?.requests?.cpu)).toBe(millis(resources?.limits?.cpu));
@@ -108,11 +112,19 @@ describe.skipIf(missing)(`pods of sandboxes${missing ? ` (skipped: ${missing})` 
     type Change = (pod: V1Pod, shell: V1Container) => void;
     const cases: [string, Change, RegExp][] = [
       ['under another runtime', (p) => delete p.spec?.runtimeClassName, /runs under the runtime class gvisor/],
-      ['with a service account token', (p) => set(p.spec, { automountServiceAccountToken: true }), /no service account token/],
+      [
+        'with a service account token',
+        (p) => set(p.spec, { automountServiceAccountToken: true }),
+        /no service account token/,
+      ],
       ['with another service account', (p) => set(p.spec, { serviceAccountName: 'builder' }), /service account/],
       ['on the network of the node', (p) => set(p.spec, { hostNetwork: true }), /namespace|host/i],
       ['seeing the processes of the node', (p) => set(p.spec, { hostPID: true }), /namespace|host/i],
-      ['sharing processes between containers', (p) => set(p.spec, { shareProcessNamespace: true }), /processes between/],
+      [
+        'sharing processes between containers',
+        (p) => set(p.spec, { shareProcessNamespace: true }),
+        /processes between/,
+      ],
       ['asking the DNS of the cluster', (p) => set(p.spec, { dnsPolicy: 'ClusterFirst' }), /no DNS server/],
       ['that may live for ever', (p) => delete p.spec?.activeDeadlineSeconds, /activeDeadlineSeconds/],
       ['with service links', (p) => set(p.spec, { enableServiceLinks: true }), /no service links/],
@@ -125,14 +137,22 @@ describe.skipIf(missing)(`pods of sandboxes${missing ? ` (skipped: ${missing})` 
       ['with a port of the node', (_p, c) => set(c, { ports: [{ containerPort: 1, hostPort: 1 }] }), /host ?port/i],
       ['with a writable root', (_p, c) => set(c.securityContext, { readOnlyRootFilesystem: false }), /read-only root/],
       ['as root', (_p, c) => set(c.securityContext, { runAsUser: 0, runAsNonRoot: false }), /restricted/],
-      ['privileged', (_p, c) => set(c.securityContext, { privileged: true, allowPrivilegeEscalation: true }), /restricted/],
+      [
+        'privileged',
+        (_p, c) => set(c.securityContext, { privileged: true, allowPrivilegeEscalation: true }),
+        /restricted/,
+      ],
       ['with a capability', (_p, c) => set(c.securityContext, { capabilities: { add: ['NET_ADMIN'] } }), /restricted/],
       ['without seccomp', (_p, c) => set(c.securityContext, { seccompProfile: { type: 'Unconfined' } }), /restricted/],
       ['with another image', (_p, c) => set(c, { image: 'docker.io/library/debian' }), /image of a sandbox/],
       ['with a third container', (p, c) => p.spec?.containers.push({ ...c, name: 'third' }), /supervisor and shell/],
       ['with an init container', (p, c) => set(p.spec, { initContainers: [{ ...c, name: 'first' }] }), /no init/],
       ['whose shell sees the journal', (_p, c) => addMount(c, 'journal', '/journal'), /does not see the journal/],
-      ['whose shell writes uploads', (_p, c) => set(mountOf(c, 'uploads'), { readOnly: false }), /supervisor's folders/],
+      [
+        'whose shell writes uploads',
+        (_p, c) => set(mountOf(c, 'uploads'), { readOnly: false }),
+        /supervisor's folders/,
+      ],
       ['of one user', (_p, c) => set(c.securityContext, { runAsUser: 1001 }), /different users/],
       ['that do not say whose they are', (p) => set(p.metadata, { labels: {} }), /labels/],
     ];
