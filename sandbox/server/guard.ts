@@ -1,6 +1,7 @@
 /**
  * The first line of the limits, from inside: it ends a process of the agent's before the host has to end the sandbox.
- * Memory and processes are looked at every 200 ms; files are counted while something runs, as often as counting is cheap.
+ * Memory and processes are looked at every 200 ms, memory more often where it may run out; files are counted while
+ * something runs, as often as counting is cheap.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
@@ -9,6 +10,8 @@ import { allPids, killAllAgentProcesses } from './agent-processes.ts';
 import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
 
 const LOOK_MS = 200;
+/** While more than half of the memory is used: a process can take the rest within a fifth of a second. */
+const NEAR_LOOK_MS = 25;
 /** While nothing of the agent's runs. */
 const IDLE_LOOK_MS = 2_000;
 /** A process count near the limit for this many looks in a row is a fork bomb, or as good as one. */
@@ -40,16 +43,18 @@ export function startGuard(
   /** As of the last look. */
   let idle = false;
   let fullLooks = 0;
-  const look = async () => {
+  let near = false;
+  const lookAtMemory = async () => {
+    const used = usedMemory();
+    near = used > memoryBytes / 2;
+    const victim = used > memoryBytes ? largest(agentPids()) : undefined;
+    if (victim === undefined) return;
+    kill(victim);
+    tell(`A process was killed: the sandbox's memory limit of ${mib(memoryBytes)} MiB was reached.`);
+  };
+  const lookAtProcesses = async () => {
     const agents = agentPids();
     idle = !atWork() && agents.length <= OWN_PROCESSES;
-    if (usedMemory() > memoryBytes) {
-      const victim = largest(agents);
-      if (victim !== undefined) {
-        kill(victim);
-        tell(`A process was killed: the sandbox's memory limit of ${mib(memoryBytes)} MiB was reached.`);
-      }
-    }
     fullLooks = agents.length >= pids * 0.9 ? fullLooks + 1 : 0;
     if (fullLooks >= FULL_LOOKS) {
       fullLooks = 0;
@@ -79,7 +84,8 @@ export function startGuard(
   };
 
   const pause = () => (idle ? IDLE_LOOK_MS : LOOK_MS);
-  const loops = [every(pause, look), every(pause, countFiles)];
+  const memoryPause = () => (near && !idle ? NEAR_LOOK_MS : pause());
+  const loops = [every(memoryPause, lookAtMemory), every(pause, lookAtProcesses), every(pause, countFiles)];
   const wake = () => {
     worked = true;
     if (!idle) return;
