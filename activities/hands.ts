@@ -27,9 +27,10 @@ const TAKEN = { taken: true };
 export function createHandsActivities(hands: Hands, blobs: Blobs, queue?: string): HandsActivities {
   async function execute({ ref, call, inputBlobs }: ExecuteInput): Promise<ExecuteResult> {
     const whole = await internalize(ref.sessionId, { event: { input: call.input }, blobs: inputBlobs }, blobs);
+    const { attempt } = Context.current().info;
     // The details tell the workflow that a worker had it, should none take it up again.
     const outcome = await beating(
-      () => hands.execute(ref, { ...call, input: whole.event.input }, Context.current().cancellationSignal),
+      () => hands.execute(ref, { ...call, input: whole.event.input, attempt }, Context.current().cancellationSignal),
       TAKEN,
     );
     if (outcome.kind !== 'finished') return outcome;

@@ -23,7 +23,15 @@ export const signal = new AbortController().signal;
 
 /** A call with what a test does not care about filled in. */
 export function toolCall(call: Partial<ToolCall>): ToolCall {
-  return { id: `call_${randomUUID()}`, thread: 'main', name: 'bash', input: {}, deadlineMs: 20_000, ...call };
+  return {
+    id: `call_${randomUUID()}`,
+    thread: 'main',
+    name: 'bash',
+    input: {},
+    deadlineMs: 20_000,
+    attempt: 1,
+    ...call,
+  };
 }
 
 export function bashCall(command: string, more: Partial<ToolCall> = {}): ToolCall {

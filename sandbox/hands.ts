@@ -68,6 +68,8 @@ export interface ToolCall {
   input: Record<string, unknown>;
   /** Milliseconds that the call may take, from its start. */
   deadlineMs: number;
+  /** Which attempt this is, from 1: the first has certainly not reached a sandbox before. Absent: not known. */
+  attempt?: number;
 }
 
 /**

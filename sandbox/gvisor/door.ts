@@ -3,14 +3,12 @@
  * roles turn and we are the HTTP client. Opening the same door again (a new hands worker) makes the sandbox dial anew.
  */
 import { chmod, chown, rename, rm, stat } from 'node:fs/promises';
-import { type ClientHttp2Session, connect as http2Connect } from 'node:http2';
+import type { ClientHttp2Session } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
-import { WINDOW_BYTES } from '../server/dial.ts';
+import { watchedSession } from '../http2-session.ts';
 import { ConnectionLostError } from '../tool-client.ts';
 
-/** Pings within the time that an answer may take; idle sandboxes should cost nothing. */
-const PINGS = 5;
 const STAND_AGAIN_MS = 200;
 
 export interface Door {
@@ -36,7 +34,7 @@ export async function openDoor(path: string, patienceMs: number, uid?: number): 
   const waiting = new Set<Waiting>();
 
   const take = (socket: Socket) => {
-    const session = overSocket(socket, patienceMs);
+    const session = watchedSession(socket, patienceMs);
     session.once('remoteSettings', () => {
       live?.close();
       live = session;
@@ -122,25 +120,4 @@ async function listen(path: string, uid: number | undefined, take: (socket: Sock
 async function inodeOf(path: string): Promise<bigint | undefined> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   return found?.ino;
-}
-
-function overSocket(socket: Socket, patienceMs: number): ClientHttp2Session {
-  const session = http2Connect('http://sandbox', {
-    createConnection: () => socket,
-    settings: { initialWindowSize: WINDOW_BYTES },
-  });
-  session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
-  session.on('error', () => undefined);
-  socket.on('error', () => undefined);
-  let lastPong = Date.now();
-  const timer = setInterval(() => {
-    if (Date.now() - lastPong > patienceMs) return session.destroy();
-    session.ping((error) => {
-      if (!error) lastPong = Date.now();
-    });
-  }, patienceMs / PINGS);
-  session.once('close', () => clearInterval(timer));
-  // The sandbox lives on without us: an idle connection must not keep this process alive.
-  timer.unref();
-  return session;
 }

@@ -3,6 +3,8 @@
  * out over a Unix socket of its own; a sandbox outlives the process that made it, and any later one with the same
  * `stateDir` finds it again.
  */
+import { isOverdue, outcomeOf } from '../call-outcome.ts';
+import { storeCheckpoint } from '../checkpoints.ts';
 import {
   type CallOutcome,
   type Checkpoint,
@@ -13,7 +15,7 @@ import {
   type ToolCall,
 } from '../hands.ts';
 import { placeInputs } from '../place-inputs.ts';
-import type { CallState } from '../server/protocol.ts';
+import { MAX_WAIT_MS } from '../server/protocol.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { bootId } from './host-process.ts';
 import { type Attached, beginLife, type Life } from './life.ts';
@@ -22,11 +24,6 @@ import { sandboxId } from './places.ts';
 import { probeIsolation } from './probe.ts';
 
 export { DEFAULT_LIMITS, type GvisorOptions } from './options.ts';
-
-/** Length of one look at a running call, milliseconds; the tool server grants no longer one. */
-const WAIT_MS = 25_000;
-/** Past its deadline a call should have ended by itself; this much later the sandbox counts as broken, milliseconds. */
-const OVERDUE_MS = 45_000;
 
 export interface GvisorHands extends Hands {
   /** Ends every sandbox of this `stateDir`, for when the installation stops. Files since the last checkpoint are lost. */
@@ -76,15 +73,8 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
     throw new SandboxGoneError(`Sandbox ${ref.id} of session ${ref.sessionId} is gone; provision the next generation.`);
   };
 
-  const checkpoint = async (ref: SandboxRef, since?: string): Promise<Checkpoint | undefined> => {
-    const archive = await (await present(ref)).client.pack(since);
-    if (!archive) return undefined;
-    const { key, sha256, bytes } = await options.checkpoints.put(ref.sessionId, archive.body);
-    if (sha256 !== archive.sha256) {
-      throw new Error(`The checkpoint of ${ref.id} was stored as ${sha256}, but the sandbox sent ${archive.sha256}.`);
-    }
-    return { key, sha256, bytes, takenAt: archive.takenAt };
-  };
+  const checkpoint = async (ref: SandboxRef, since?: string): Promise<Checkpoint | undefined> =>
+    await storeCheckpoint((await present(ref)).client, options.checkpoints, ref, since);
 
   return {
     provider: 'gvisor',
@@ -188,17 +178,17 @@ async function execute(life: Life, ref: SandboxRef, call: ToolCall, signal: Abor
     try {
       await life.records.markSent(ref.id, call.id);
       let state = made
-        ? await sandbox.client.wait(call.id, WAIT_MS, signal)
-        : await sandbox.client.call(call, WAIT_MS, signal);
+        ? await sandbox.client.wait(call.id, MAX_WAIT_MS, signal)
+        : await sandbox.client.call(call, MAX_WAIT_MS, signal);
       made = true;
       while (state.state === 'accepted' || state.state === 'started') {
         if (isOverdue(state, call)) {
           await life.destroy(sandbox.record, `call ${call.id} did not end at its deadline`);
           return await lost(life, ref, call);
         }
-        state = await sandbox.client.wait(call.id, WAIT_MS, signal);
+        state = await sandbox.client.wait(call.id, MAX_WAIT_MS, signal);
       }
-      return outcome(state);
+      return outcomeOf(state);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof ToolServerError && error.status === 404) made = false;
@@ -216,16 +206,6 @@ async function settle(life: Life, sandbox: Attached): Promise<void> {
     const still = await life.find(sandbox.record);
     if (still === sandbox) await life.destroy(sandbox.record, (error as Error).message);
   }
-}
-
-function isOverdue(state: Extract<CallState, { state: 'accepted' | 'started' }>, { deadlineMs }: ToolCall): boolean {
-  return state.state === 'started' && Date.now() > Date.parse(state.startedAt) + deadlineMs + OVERDUE_MS;
-}
-
-function outcome(state: Extract<CallState, { state: 'finished' | 'unknown' }>): CallOutcome {
-  if (state.state === 'unknown') return { kind: 'unknown', message: state.message };
-  const { content, isError, startedAt, finishedAt } = state;
-  return { kind: 'finished', content, isError, startedAt, finishedAt };
 }
 
 /** What to say of a call whose sandbox is gone. */

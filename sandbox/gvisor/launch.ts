@@ -65,7 +65,7 @@ export async function makeFolders(places: Places, { id, uid, limits, inodes, pro
   );
   const config: ServerConfig = {
     ...server,
-    dial: `${DOOR}/hands.sock`,
+    serve: { dial: `${DOOR}/hands.sock` },
     journalDir: JOURNAL,
     runDir: RUN,
     outputBytes: limits.outputBytes,

@@ -1,14 +1,13 @@
 /** The life of sandboxes: making, finding again, connecting to, and ending them. */
 
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bundleToolServer } from '../bundle.ts';
-import type { Checkpoint, SandboxLimits, SandboxRef, SandboxSpec } from '../hands.ts';
+import { restoreCheckpoint } from '../checkpoints.ts';
+import type { SandboxLimits, SandboxRef, SandboxSpec } from '../hands.ts';
+import { shellNote } from '../shell-note.ts';
 import { createToolClient, type ToolClient } from '../tool-client.ts';
 import { type CgroupParent, findCgroupParent, makeCgroup, removeCgroup, removeEmptyCgroups } from './cgroup.ts';
 import { type Door, openDoor } from './door.ts';
@@ -125,7 +124,7 @@ export async function beginLife(options: GvisorOptions, limits: SandboxLimits): 
       await records.put(record);
       signal.throwIfAborted();
       await sandbox.connected();
-      if (spec.restore) await restore(sandbox.client, options, spec.sessionId, spec.restore);
+      if (spec.restore) await restoreCheckpoint(sandbox.client, options.checkpoints, spec.sessionId, spec.restore);
       record.state = 'live';
       record.wasLive = true;
       await records.put(record);
@@ -238,37 +237,6 @@ function planOf({ programs, files }: Base, spec: SandboxSpec, { id, uid, limits 
       ...(spec.skills ? { skills: true as const } : {}),
     },
   };
-}
-
-function shellNote({ restore: from, generation, copy }: SandboxSpec): string | undefined {
-  // Whoever looks at a copy has had none before.
-  if (copy !== undefined && generation === 1) return undefined;
-  const rest = 'processes, working directory and variables of before are gone.';
-  if (from) return `The sandbox was made anew with the files as of ${from.takenAt}; the shell is new: ${rest}`;
-  if (generation > 1) return `The sandbox was made anew and is empty; the shell is new: ${rest}`;
-  return undefined;
-}
-
-async function restore(client: ToolClient, options: GvisorOptions, sessionId: string, from: Checkpoint) {
-  const body: Readable = await options.checkpoints.get(sessionId, from.key);
-  const checked = checkHash(from);
-  body.once('error', (error) => checked.destroy(error));
-  await client.unpack(body.pipe(checked));
-}
-
-/** Passes a checkpoint on, and fails at its end when it is not the one that was stored. */
-function checkHash({ sha256, key }: Checkpoint): Transform {
-  const hash = createHash('sha256');
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      done(null, chunk);
-    },
-    flush(done) {
-      const found = hash.digest('hex');
-      done(found === sha256 ? null : new Error(`Checkpoint ${key} should have hash ${sha256} but has ${found}.`));
-    },
-  });
 }
 
 /** A process that ended while it made a sandbox leaves a folder, perhaps a sandbox, that nobody will ask for. */

@@ -1,8 +1,8 @@
 /** A hands worker to be killed by a test: provisions, says so, runs one call, and waits for ever. */
 import { signal, toolCall } from '../contract.ts';
 import type { ToolCall } from '../hands.ts';
+import { memoryCheckpoints } from '../testing-checkpoints.ts';
 import { createGvisorHands, type GvisorOptions } from './hands.ts';
-import { memoryCheckpoints } from './testing.ts';
 
 interface Order {
   options: Omit<GvisorOptions, 'checkpoints'>;

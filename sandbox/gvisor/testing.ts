@@ -1,14 +1,13 @@
 /** What the tests of the `gvisor` provider share. Real runsc, real sandboxes; only the checkpoint store is in memory. */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContractSubject } from '../contract.ts';
-import type { CheckpointStore, SandboxRef } from '../hands.ts';
+import type { SandboxRef } from '../hands.ts';
+import { memoryCheckpoints } from '../testing-checkpoints.ts';
 import { createGvisorHands, type GvisorHands, type GvisorOptions } from './hands.ts';
 import { preparePlaces, reachable } from './places.ts';
 import type { SandboxRecord } from './records.ts';
@@ -27,25 +26,6 @@ export function runscPath(): string {
   const path = process.env.LONGHAND_RUNSC || join(homedir(), '.cache/longhand/bin/runsc');
   if (existsSync(path)) return path;
   throw new Error(`These tests need runsc, and there is none at ${path}. Set LONGHAND_RUNSC.`);
-}
-
-export function memoryCheckpoints(): CheckpointStore {
-  const stored = new Map<string, Buffer>();
-  return {
-    async put(_sessionId, body) {
-      const chunks: Buffer[] = [];
-      for await (const chunk of body as AsyncIterable<Buffer>) chunks.push(chunk);
-      const bytes = Buffer.concat(chunks);
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
-      stored.set(sha256, bytes);
-      return { key: sha256, sha256, bytes: bytes.length };
-    },
-    async get(_sessionId, key) {
-      const bytes = stored.get(key);
-      if (!bytes) throw new Error(`There is no checkpoint ${key}.`);
-      return Readable.from([bytes]);
-    },
-  };
 }
 
 /** Hands with a data folder of their own, and everything ended and removed by `dispose`. */

@@ -38,13 +38,14 @@ export interface BashEnd {
   ended?: 'timeout' | 'stopped';
   /** First command of this thread in a new shell: what to tell. */
   note?: string;
+  /** Limits that were enforced meanwhile, in words for the model. */
+  limits?: string[];
 }
 
 export interface BashRun {
-  /** Process group. */
-  pid: number;
   /** Ends the command; the run then resolves. */
   stop(): void;
+  /** Rejects with {@link AgentSideLostError} when nobody will ever know how it ended. */
   end: Promise<BashEnd>;
 }
 
@@ -56,8 +57,7 @@ export interface Bash {
 }
 
 /** Makes the tool; `spoolDir` is the server's own. */
-export function createBash(config: ServerConfig, spoolDir: string): Bash {
-  mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
+export function createBash(config: Pick<ServerConfig, 'runDir' | 'outputBytes' | 'shellNote'>, spoolDir: string): Bash {
   const waiting = createWaitingShells(config.runDir);
   const first = firstState(WORKSPACE, BASE_ENV);
   const shells = new Map<string, ShellState>();
@@ -71,6 +71,7 @@ export function createBash(config: ServerConfig, spoolDir: string): Bash {
     async start({ id, thread, command, deadlineMs }) {
       const shell = await waiting.take();
       const { files } = shell;
+      mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
       const spool = openSpool(join(spoolDir, basename(files.command)), config.outputBytes);
       shell.output.on('data', (chunk) => spool.write(chunk)).on('error', () => undefined);
       try {
@@ -95,7 +96,7 @@ export function createBash(config: ServerConfig, spoolDir: string): Bash {
         else if (after) shells.set(thread, after);
         return { ...result, note };
       });
-      return { pid: shell.pid, stop: run.stop, end };
+      return { stop: run.stop, end };
     },
   };
 }

@@ -3,12 +3,12 @@
  * thread's `bash` calls run in order, everything else in parallel.
  */
 import { createHash } from 'node:crypto';
-import type { Bash, BashEnd } from './bash.ts';
-import type { Guard } from './guard.ts';
+import { type AgentSide, AgentSideLostError } from './agent-side.ts';
+import type { BashEnd } from './bash.ts';
 import type { CallResult, Journal } from './journal.ts';
 import { clip } from './output.ts';
 import type { CallRequest, CallState, StopRequest } from './protocol.ts';
-import { type ToolProcess, ToolProcessDiedError } from './tool-process.ts';
+import { ToolProcessDiedError } from './tool-process.ts';
 
 /** Read-only tools may run again after their process was killed under them. */
 const REPEATABLE = new Set(['read', 'glob', 'grep']);
@@ -25,8 +25,6 @@ export interface Calls {
   state(id: string): CallState | undefined;
   /** Resolves when the call has ended or `ms` have passed. */
   wait(id: string, ms: number): Promise<CallState | undefined>;
-  /** Whether a call runs, or was made since this was asked last. */
-  atWork(): boolean;
   /** Ends calls, running or waiting, and resolves when they are recorded as interrupted. */
   stop(request: StopRequest): Promise<void>;
 }
@@ -39,19 +37,14 @@ interface Live {
 
 interface Parts {
   journal: Journal;
-  bash: Bash;
-  tools: ToolProcess;
-  guard: Guard;
+  side: AgentSide;
 }
 
-export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
+export function createCalls({ journal, side: { bash, tools, ready } }: Parts): Calls {
   const live = new Map<string, Live>();
   const queues = new Map<string, Promise<void>>();
-  let made = false;
 
   const launch = (id: string, request: CallRequest) => {
-    made = true;
-    guard.wake();
     const abort = new AbortController();
     const previous = request.name === 'bash' ? queues.get(request.thread) : undefined;
     const ended = (previous ?? Promise.resolve()).then(() => runToEnd(id, request, abort.signal));
@@ -65,7 +58,12 @@ export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
   };
 
   const runToEnd = async (id: string, request: CallRequest, signal: AbortSignal) => {
+    const missing = await ready().then(
+      () => undefined,
+      (error: Error) => error,
+    );
     if (signal.aborted) return journal.finish(id, interrupted('It had not started.'));
+    if (missing) return journal.finish(id, failure(`${request.name}: it was not started: ${missing.message}`));
     if (request.name === 'bash') return await runBash(id, request, signal);
     await runTool(id, request, signal);
   };
@@ -85,8 +83,12 @@ export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
     }
     signal.addEventListener('abort', () => run.stop(), { once: true });
     if (signal.aborted) run.stop();
-    const end = await run.end;
-    journal.finish(id, bashResult(id, end, deadlineMs, guard.since(Date.parse(startedAt))), startedAt);
+    const end = await run.end.catch((error: unknown) => {
+      if (error instanceof AgentSideLostError) return error;
+      throw error;
+    });
+    if (end instanceof AgentSideLostError) return journal.declareUnknown(id, end.message);
+    journal.finish(id, bashResult(id, end, deadlineMs), startedAt);
   };
 
   const runTool = async (id: string, { name, input, deadlineMs }: CallRequest, signal: AbortSignal) => {
@@ -145,11 +147,6 @@ export function createCalls({ journal, bash, tools, guard }: Parts): Calls {
       }
       return state(id);
     },
-    atWork() {
-      const was = made;
-      made = false;
-      return was || live.size > 0;
-    },
     async stop({ thread, ids }) {
       const chosen = ids ?? [...live].filter(([, call]) => call.thread === thread).map(([id]) => id);
       await Promise.all(
@@ -184,9 +181,9 @@ function fingerprintOf({ name, input, thread }: CallRequest): string {
     .slice(0, 32);
 }
 
-function bashResult(id: string, end: BashEnd, deadlineMs: number, limits: string[]): CallResult {
+function bashResult(id: string, end: BashEnd, deadlineMs: number): CallResult {
   const output = clip(end.text, id).replace(/\n+$/, '');
-  const notes = limits.map((limit) => `[${limit}]`);
+  const notes = (end.limits ?? []).map((limit) => `[${limit}]`);
   if (end.dropped > 0) notes.push(`[${end.dropped} more bytes of output were not kept.]`);
   if (end.ended === 'timeout') notes.push(`[Timed out after ${deadlineMs} ms and was killed. The shell is new.]`);
   else if (end.ended === 'stopped') notes.push('[Interrupted. The shell is new.]');

@@ -4,7 +4,7 @@
  * which `> /dev/stdout` would empty.
  */
 import { execFile } from 'node:child_process';
-import { chownSync, closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, constants, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,12 +22,13 @@ export interface OutputPipe {
 
 /** A stock of named pipes in `dir`, which commands must not be able to write to. */
 export function createPipes(dir: string): () => Promise<OutputPipe> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
   const stock: string[] = [];
   let made = 0;
   let filling: Promise<void> | undefined;
 
   const fill = async () => {
+    // Where the server shares the agent's uid, the agent may have removed it.
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
     const paths = Array.from({ length: BATCH }, () => join(dir, `${process.pid}-${made++}`));
     await promisify(execFile)('mkfifo', ['-m', '600', '--', ...paths], { env: { PATH } });
     for (const path of paths) chownSync(path, AGENT_UID, AGENT_UID);
@@ -42,8 +43,12 @@ export function createPipes(dir: string): () => Promise<OutputPipe> {
   refill().catch(() => undefined);
 
   return async () => {
-    while (stock.length === 0) await refill();
-    const path = stock.shift() ?? '';
+    let path: string | undefined;
+    while (path === undefined) {
+      while (stock.length === 0) await refill();
+      path = stock.shift();
+      if (path !== undefined && !existsSync(path)) path = undefined;
+    }
     if (stock.length < BATCH / 2) refill().catch(() => undefined);
     // Reader first: a writer would wait for one.
     const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

@@ -27,7 +27,10 @@ export interface Guard {
 }
 
 /** @param atWork - whether a call runs, or was made since it was asked last. */
-export function startGuard({ memoryBytes, pids, inodes }: ServerConfig, atWork: () => boolean): Guard {
+export function startGuard(
+  { memoryBytes, pids, inodes, countIn }: Pick<ServerConfig, 'memoryBytes' | 'pids' | 'inodes' | 'countIn'>,
+  atWork: () => boolean,
+): Guard {
   const events: { at: number; text: string }[] = [];
   const tell = (text: string) => {
     events.push({ at: Date.now(), text });
@@ -65,7 +68,7 @@ export function startGuard({ memoryBytes, pids, inodes }: ServerConfig, atWork: 
     if (!worked || Date.now() < nextCount) return;
     worked = false;
     const began = Date.now();
-    const files = await fileCount();
+    const files = await fileCount(countIn ?? ['/']);
     nextCount = Date.now() + Math.max(COUNT_FILES_MS, (Date.now() - began) / COUNT_SHARE);
     // Only what makes more of them: removing files must be possible.
     if (files > inodes && files > filesBefore) {
@@ -119,6 +122,8 @@ function usedMemory(): number {
 
 function agentPids(): number[] {
   return allPids().filter((pid) => {
+    // Where this program has the agent's uid: neither it nor the first process is the agent's to lose.
+    if (pid === process.pid || pid === 1) return false;
     try {
       return statSync(`/proc/${pid}`).uid === AGENT_UID;
     } catch {
@@ -146,9 +151,12 @@ function residentPages(pid: number): number {
 }
 
 /** Everything in the agent's folders; `find` counts 400,000 a second. */
-async function fileCount(): Promise<number> {
-  const command = 'find / -xdev -not -user nobody -printf . 2>/dev/null | wc -c';
-  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', command], { env: { PATH }, cwd: '/' });
+async function fileCount(folders: string[]): Promise<number> {
+  const command = 'find "$@" -xdev -not -user nobody -printf . 2>/dev/null | wc -c';
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', command, 'sh', ...folders], {
+    env: { PATH },
+    cwd: '/',
+  });
   return Number(stdout);
 }
 

@@ -37,6 +37,8 @@ export interface Journal {
   /** The recorded result of a finished call. */
   result(id: string): CallResult & { startedAt: string; finishedAt: string };
   restored(): boolean;
+  /** Whether nothing stood in it when it was opened: the server's first start. */
+  isNew(): boolean;
   markRestored(): void;
   close(): void;
 }
@@ -91,6 +93,7 @@ export function openJournal(dir: string): Journal {
     end = at;
   }
   if (end < bytes.length) ftruncateSync(fd, end);
+  const isNew = bytes.length === 0;
 
   return {
     get: (id) => calls.get(id),
@@ -121,6 +124,7 @@ export function openJournal(dir: string): Journal {
       return { content, isError, startedAt, finishedAt };
     },
     restored: () => restored,
+    isNew: () => isNew,
     markRestored: () => append({ id: '', entry: 'restored' }),
     close: () => closeSync(fd),
   };

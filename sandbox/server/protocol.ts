@@ -32,8 +32,10 @@ export const AGENT_UID = 1000;
 export interface ServerConfig {
   sessionId: string;
   generation: number;
-  /** Unix socket to dial. */
-  dial: string;
+  /** How the hands reach it: it dials their Unix socket, or listens on a port of the sandbox's own network. */
+  serve: { dial: string } | ListenConfig;
+  /** Loopback port that the agent's side dials, where that is another container; absent: it is this one. */
+  shellPort?: number;
   /** Folder of the journal, on a mount of its own, mode 0700. */
   journalDir: string;
   /** Folder on a small mount of its own where commands find their text; readable by them, not writable. */
@@ -46,12 +48,24 @@ export interface ServerConfig {
   pids: number;
   /** Files, directories and links that the agent may make. */
   inodes: number;
+  /** Folders in which they are counted; default `/`, without what is mounted below. */
+  countIn?: string[];
   /** What the first command of each thread is told about its shell; absent in a session's first sandbox. */
   shellNote?: string;
   /** {@link SKILLS} is a mount of its own, which the agent cannot write to and checkpoints leave out. */
   skills?: true;
   /** Whether files must be restored (`PUT /checkpoint`) before the first call is taken. */
   awaitRestore: boolean;
+}
+
+/** A tool server that listens. Everything in the sandbox shares its network, so callers and server prove who they are. */
+export interface ListenConfig {
+  /** TCP port, on all addresses. */
+  port: number;
+  /** Lower-case hex SHA-256 of the bearer token that every request but `GET /health` must show. */
+  tokenSha256: string;
+  /** Hex key with which it answers `GET /health?challenge=`: hands show their token to nobody who cannot. */
+  proofKey: string;
 }
 
 /** State of a call, the answer of `POST /calls/{id}` and `GET /calls/{id}`. */
@@ -63,7 +77,7 @@ export type CallState =
   | { state: 'unknown'; message: string };
 
 /** Body of `POST /calls/{id}`. */
-export type CallRequest = Omit<ToolCall, 'id'>;
+export type CallRequest = Omit<ToolCall, 'id' | 'attempt'>;
 
 /** Body of `POST /stop`. */
 export interface StopRequest {
@@ -78,6 +92,8 @@ export interface Health {
   generation: number;
   /** Whether calls are taken: nothing is left to restore. */
   ready: boolean;
+  /** Hex HMAC-SHA256 of the challenge under {@link ListenConfig.proofKey}, when there was one. */
+  proof?: string;
 }
 
 /** Answer of `GET /files?path=`. */

@@ -1,27 +1,25 @@
 /** The HTTP face of the tool server. The same handler serves HTTP/1.1 and HTTP/2. */
-import { spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { InputFile } from '../hands.ts';
+import type { AgentSide } from './agent-side.ts';
 import { pack, readArchive, unpack } from './archive.ts';
 import { CallConflictError, type Calls } from './calls.ts';
 import { InputRefusedError, type Inputs } from './inputs.ts';
 import type { Journal } from './journal.ts';
+import { proofOf } from './listen.ts';
 import {
-  AGENT_UID,
   type CallRequest,
   GENERATION_HEADER,
   type Health,
   MAX_WAIT_MS,
-  PATH,
   type ServerConfig,
   SHA256_HEADER,
   type StopRequest,
 } from './protocol.ts';
-import type { ToolProcess } from './tool-process.ts';
 
 /** Bytes of a JSON body: the largest `write` that a model can ask for is far below. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -33,7 +31,7 @@ interface Parts {
   config: ServerConfig;
   journal: Journal;
   calls: Calls;
-  tools: ToolProcess;
+  side: AgentSide;
   inputs: Inputs;
   /** Folder for archives, on the server's own mount. */
   spoolDir: string;
@@ -66,11 +64,14 @@ function statusOf(error: Error): number {
 }
 
 async function route(parts: Parts, request: Request, response: Response): Promise<void> {
-  const { config, calls, tools } = parts;
+  const { config, calls } = parts;
+  const { tools } = parts.side;
   const url = new URL(request.url ?? '/', 'http://sandbox');
   const ready = !config.awaitRestore || parts.journal.restored();
   if (request.method === 'GET' && url.pathname === '/health') {
-    const health: Health = { sessionId: config.sessionId, generation: config.generation, ready };
+    const challenge = url.searchParams.get('challenge');
+    const proof = challenge && 'proofKey' in config.serve ? proofOf(config.serve.proofKey, challenge) : undefined;
+    const health: Health = { sessionId: config.sessionId, generation: config.generation, ready, proof };
     return send(response, 200, health);
   }
   checkGeneration(config, request);
@@ -148,15 +149,15 @@ function callRequest(body: unknown): CallRequest {
   return request;
 }
 
-async function restore({ config, journal }: Parts, request: Request, response: Response): Promise<void> {
+async function restore({ config, journal, side }: Parts, request: Request, response: Response): Promise<void> {
   if (!config.awaitRestore || journal.restored()) throw new HttpError(409, 'There is nothing to restore here.');
-  await unpack(request as Readable);
+  await unpack(side.files, request as Readable);
   journal.markRestored();
   send(response, 200, {});
 }
 
-async function checkpoint({ config, spoolDir }: Parts, since: string | null, response: Response): Promise<void> {
-  const archive = await pack(spoolDir, config.skills === true);
+async function checkpoint({ config, spoolDir, side }: Parts, since: string | null, response: Response): Promise<void> {
+  const archive = await pack(side.files, spoolDir, config.skills === true);
   if (archive.sha256 === since) {
     await archive.remove();
     return send(response, 204);
@@ -167,20 +168,10 @@ async function checkpoint({ config, spoolDir }: Parts, since: string | null, res
   await pipeline(readArchive(archive), asWritable(response));
 }
 
-/** As the agent, with a program of the sandbox: the server itself opens nothing that an agent named. */
-async function sendFile({ tools }: Parts, path: string, response: Response): Promise<void> {
-  const file = await notFound(tools.locate(path));
-  const cat = spawn('head', ['--bytes', String(file.bytes), '--', file.path], {
-    uid: AGENT_UID,
-    gid: AGENT_UID,
-    cwd: '/',
-    env: { PATH },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  cat.on('error', (error) => response.destroy(error));
-  response.once('close', () => cat.kill('SIGKILL'));
-  response.setHeader('last-modified', file.modifiedAt);
-  await pipeline(cat.stdout, asWritable(response));
+async function sendFile({ side }: Parts, path: string, response: Response): Promise<void> {
+  const { body, modifiedAt } = await notFound(side.files.read(path));
+  response.setHeader('last-modified', modifiedAt);
+  await pipeline(body, asWritable(response));
 }
 
 /** Both kinds are streams; their types do not agree with each other. */

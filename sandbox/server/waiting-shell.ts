@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createPipes } from './fifo.ts';
@@ -40,8 +40,11 @@ export interface WaitingShells {
 export function createWaitingShells(runDir: string): WaitingShells {
   const script = join(runDir, 'shell.sh');
   const callsDir = join(runDir, 'bash');
-  mkdirSync(callsDir, { recursive: true, mode: 0o755 });
-  writeFileSync(script, SHELL_SCRIPT, { mode: 0o644 });
+  const prepareFiles = () => {
+    mkdirSync(callsDir, { recursive: true, mode: 0o755 });
+    if (!existsSync(script)) writeFileSync(script, SHELL_SCRIPT, { mode: 0o644 });
+  };
+  prepareFiles();
   const takePipe = createPipes(join(runDir, 'pipes'));
   let started = 0;
   let next: Promise<WaitingShell> | undefined;
@@ -51,6 +54,7 @@ export function createWaitingShells(runDir: string): WaitingShells {
     // Short: bash puts this path in front of its error messages.
     const command = join(callsDir, String(++started));
     const files = { command, state: `${command}.env` };
+    prepareFiles();
     const pipe = await takePipe();
     let child: ChildProcess;
     try {
@@ -102,6 +106,8 @@ export function createWaitingShells(runDir: string): WaitingShells {
     take() {
       clearTimeout(timer);
       timer = undefined;
+      // The one that waits has its script open, and still needs the folder.
+      prepareFiles();
       const made = next ?? start();
       next = undefined;
       return made;

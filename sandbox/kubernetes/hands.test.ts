@@ -1,0 +1,10 @@
+import { describe } from 'vitest';
+import { handsContract } from '../contract.ts';
+import { filesContract } from '../files-contract.ts';
+import { clusterMissing, openTestHands } from './testing.ts';
+
+const missing = clusterMissing();
+const note = missing ? ` (skipped: ${missing})` : '';
+
+describe.skipIf(missing)(`the kubernetes hands${note}`, () => handsContract(() => openTestHands()));
+describe.skipIf(missing)(`the kubernetes hands, files${note}`, () => filesContract(() => openTestHands()));

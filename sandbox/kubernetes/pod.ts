@@ -1,0 +1,219 @@
+/**
+ * The pod of a sandbox, with every field that keeps it closed said aloud: nothing is left to a default of the cluster.
+ * Two containers, because Kubernetes' `restricted` level has one uid per container: the supervisor holds the journal and
+ * the keys, the shell runs the agent's commands. They share a network and the folders named here, and nothing else.
+ */
+import type { V1Container, V1Pod, V1VolumeMount } from '@kubernetes/client-node';
+import type { SandboxLimits, SandboxSpec } from '../hands.ts';
+import { AGENT_UID, HOME, OUTPUTS, type ServerConfig, SKILLS, UPLOADS, WORKSPACE } from '../server/protocol.ts';
+import { APP, LABELS, ownerHash, podKeys, podName, SESSION_ANNOTATION, sessionHash, TOOL_PORT } from './names.ts';
+import { DEFAULT_LIFE_SECONDS, DEFAULT_LIMITS, DEFAULT_REQUEST_SHARE, type KubernetesOptions } from './options.ts';
+
+export const SUPERVISOR = 'supervisor';
+export const SHELL = 'shell';
+const SUPERVISOR_UID = 1001;
+
+const PROGRAMS = '/opt/longhand';
+const JOURNAL = '/var/lib/longhand';
+/** On the loopback that both containers share. */
+const SHELL_PORT = 8375;
+const RUN = '/run/shell';
+const KEPT_OUTPUT = '/var/tool-output';
+
+/** Memory of the supervisor, and of the sandbox's kernel, which counts as the pod's. */
+const SUPERVISOR_MEMORY = 192 * 1024 ** 2;
+const KERNEL_MEMORY = 192 * 1024 ** 2;
+/** The journal, results and outputs that were kept, and checkpoints while they are made. */
+const SUPERVISOR_DISK_SHARE = 0.5;
+const SMALL_DISK = 256 * 1024 ** 2;
+/** A file per 16 KiB, as ext4 has by default. */
+const DISK_BYTES_PER_INODE = 16 * 1024;
+const MEMORY_BYTES_PER_INODE = 8 * 1024;
+
+/** Ends what a shell left behind, when it ends, and starts it again; as process 1 it also reaps what nobody waits for. */
+const SHELL_LOOP = `while :; do ${PROGRAMS}/shell ${PROGRAMS}/tool-server.mjs --shell ${SHELL_PORT}; kill -9 -1; done`;
+
+type PodOptions = Pick<
+  KubernetesOptions,
+  'namespace' | 'image' | 'runtimeClass' | 'key' | 'limits' | 'requestShare' | 'lifeSeconds'
+>;
+
+export function sandboxPod(options: PodOptions, spec: SandboxSpec, shellNote: string | undefined): V1Pod {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits, ...spec.limits };
+  const name = podName(spec);
+  const config = serverConfig(options.key, name, spec, limits, shellNote);
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: options.namespace,
+      labels: {
+        [LABELS.app]: APP,
+        [LABELS.session]: sessionHash(spec),
+        [LABELS.generation]: String(spec.generation),
+        [LABELS.owner]: ownerHash(options.key),
+      },
+      annotations: {
+        [SESSION_ANNOTATION]: spec.sessionId,
+        'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+      },
+    },
+    spec: {
+      runtimeClassName: options.runtimeClass,
+      automountServiceAccountToken: false,
+      serviceAccountName: 'default',
+      enableServiceLinks: false,
+      hostNetwork: false,
+      hostPID: false,
+      hostIPC: false,
+      shareProcessNamespace: false,
+      setHostnameAsFQDN: false,
+      hostname: 'sandbox',
+      // The shell alone is started again when the agent ends it.
+      restartPolicy: 'Always',
+      terminationGracePeriodSeconds: 1,
+      activeDeadlineSeconds: options.lifeSeconds ?? DEFAULT_LIFE_SECONDS,
+      dnsPolicy: 'None',
+      // There is no way out yet, so there is nobody to ask.
+      dnsConfig: { nameservers: ['127.0.0.1'] },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: AGENT_UID,
+        runAsGroup: AGENT_UID,
+        supplementalGroups: [],
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [supervisor(options, config, spec.skills === true), shell(options, limits, spec.skills === true)],
+      volumes: [
+        volume('journal', limits.diskBytes * SUPERVISOR_DISK_SHARE),
+        volume('uploads', limits.diskBytes),
+        volume('kept-output', limits.diskBytes * SUPERVISOR_DISK_SHARE),
+        ...(spec.skills ? [volume('skills', limits.diskBytes)] : []),
+        volume('run', SMALL_DISK),
+        volume('supervisor-tmp', SMALL_DISK),
+        ...['workspace', 'home', 'outputs', 'tmp', 'var-tmp'].map((one) => volume(one, limits.diskBytes)),
+      ],
+    },
+  };
+}
+
+const SECURITY = {
+  runAsNonRoot: true,
+  allowPrivilegeEscalation: false,
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+
+function supervisor(options: PodOptions, config: ServerConfig, skills: boolean): V1Container {
+  const most = {
+    cpu: '1',
+    memory: SUPERVISOR_MEMORY,
+    disk: 2 * SUPERVISOR_DISK_SHARE * diskOf(options) + 3 * SMALL_DISK,
+  };
+  return {
+    name: SUPERVISOR,
+    image: options.image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/usr/local/bin/node', '--max-old-space-size=128', `${PROGRAMS}/tool-server.mjs`, '-'],
+    workingDir: '/',
+    env: [
+      { name: 'PATH', value: '/usr/local/bin:/usr/bin:/bin' },
+      { name: 'LANG', value: 'C.UTF-8' },
+      { name: 'LONGHAND_SERVER', value: JSON.stringify(config) },
+    ],
+    ports: [{ name: 'tools', containerPort: TOOL_PORT, protocol: 'TCP' }],
+    resources: resources(options, { ...most, disk: most.disk + diskOf(options) * (skills ? 2 : 1) }),
+    securityContext: { ...SECURITY, runAsUser: SUPERVISOR_UID, runAsGroup: SUPERVISOR_UID },
+    volumeMounts: [
+      mount('journal', JOURNAL),
+      mount('uploads', UPLOADS),
+      mount('kept-output', KEPT_OUTPUT),
+      ...(skills ? [mount('skills', SKILLS)] : []),
+      mount('supervisor-tmp', '/tmp'),
+    ],
+  };
+}
+
+function shell(options: PodOptions, limits: SandboxLimits, skills: boolean): V1Container {
+  const memory = limits.memoryBytes + KERNEL_MEMORY;
+  return {
+    name: SHELL,
+    image: options.image,
+    imagePullPolicy: 'IfNotPresent',
+    command: [`${PROGRAMS}/init`, '-c', SHELL_LOOP],
+    workingDir: '/',
+    env: [
+      { name: 'PATH', value: '/usr/local/bin:/usr/bin:/bin' },
+      { name: 'LANG', value: 'C.UTF-8' },
+    ],
+    resources: resources(options, { cpu: String(limits.cpus), memory, disk: limits.diskBytes + SMALL_DISK }),
+    securityContext: { ...SECURITY, runAsUser: AGENT_UID, runAsGroup: AGENT_UID },
+    volumeMounts: [
+      mount('run', RUN),
+      mount('workspace', WORKSPACE),
+      // A mount inside the agent's folder: the agent can neither write to it nor put another in its place.
+      ...(skills ? [mount('skills', SKILLS, true)] : []),
+      mount('home', HOME),
+      mount('outputs', OUTPUTS),
+      mount('uploads', UPLOADS, true),
+      mount('kept-output', KEPT_OUTPUT, true),
+      mount('tmp', '/tmp'),
+      mount('var-tmp', '/var/tmp'),
+    ],
+  };
+}
+
+function serverConfig(
+  key: Buffer,
+  pod: string,
+  spec: SandboxSpec,
+  limits: SandboxLimits,
+  shellNote: string | undefined,
+): ServerConfig {
+  const { tokenSha256, proofKey } = podKeys(key, pod);
+  const byDisk = Math.floor(limits.diskBytes / DISK_BYTES_PER_INODE);
+  const byMemory = Math.floor(limits.memoryBytes / MEMORY_BYTES_PER_INODE);
+  return {
+    sessionId: spec.sessionId,
+    generation: spec.generation,
+    serve: { port: TOOL_PORT, tokenSha256, proofKey },
+    shellPort: SHELL_PORT,
+    journalDir: `${JOURNAL}/journal`,
+    runDir: `${RUN}/own`,
+    outputBytes: limits.outputBytes,
+    memoryBytes: limits.memoryBytes,
+    pids: limits.pids,
+    inodes: Math.max(10_000, Math.min(byDisk, byMemory)),
+    countIn: [WORKSPACE, HOME, OUTPUTS, '/tmp', '/var/tmp'],
+    shellNote,
+    awaitRestore: spec.restore !== undefined,
+    ...(spec.skills ? { skills: true as const } : {}),
+  };
+}
+
+function diskOf({ limits }: PodOptions): number {
+  return limits?.diskBytes ?? DEFAULT_LIMITS.diskBytes;
+}
+
+function resources(options: PodOptions, most: { cpu: string; memory: number; disk: number }) {
+  const share = options.requestShare ?? DEFAULT_REQUEST_SHARE;
+  return {
+    limits: { cpu: most.cpu, memory: String(most.memory), 'ephemeral-storage': String(Math.ceil(most.disk)) },
+    requests: {
+      cpu: `${Math.max(10, Math.round(Number(most.cpu) * share * 1_000))}m`,
+      memory: String(Math.ceil(most.memory * share)),
+      'ephemeral-storage': String(Math.ceil(most.disk * Math.min(share, 0.01))),
+    },
+  };
+}
+
+function volume(name: string, bytes: number) {
+  return { name, emptyDir: { sizeLimit: String(Math.ceil(bytes)) } };
+}
+
+function mount(name: string, mountPath: string, readOnly = false): V1VolumeMount {
+  return { name, mountPath, readOnly };
+}
