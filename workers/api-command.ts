@@ -4,7 +4,7 @@ import { startApi } from '../api/index.ts';
 import { newObjectId } from '../events/ids.ts';
 import { DEFAULT_WORKSPACE, ensureApiKey, listApiKeys } from '../store/keys.ts';
 import { apiLog, bareHost, openApiParts } from './api-parts.ts';
-import { blobFolder } from './data-folder.ts';
+import { blobUrl } from './data-folder.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { noArguments, requireDatabase } from './process-needs.ts';
 
@@ -13,7 +13,7 @@ export const apiCommand = (args: string[]) => runPart('api', args, start);
 async function start({ settings, temporal, args, log }: PartStart): Promise<RunningPart> {
   noArguments('api', args);
   const databaseUrl = requireDatabase(settings);
-  const place = { settings, databaseUrl, temporal, blobFolder: blobFolder(settings) };
+  const place = { settings, databaseUrl, temporal, blobUrl: blobUrl(settings) };
   const parts = await openApiParts({ ...place, log: apiLog() });
   try {
     const { orm } = parts.deps.database;

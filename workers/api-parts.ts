@@ -4,7 +4,7 @@ import { Client } from '@temporalio/client';
 import { type Logger, pino } from 'pino';
 import type { ApiDeps, PartHealth } from '../api/context.ts';
 import { createSessionClient } from '../client/temporal-session-client.ts';
-import { openLocalBlobs } from '../store/blobs/local.ts';
+import { openBlobs } from '../store/blobs/open.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
@@ -17,7 +17,7 @@ import { payloadConverterPath } from './workflow-bundle.ts';
 
 export interface ApiPartsOptions {
   settings: Settings;
-  blobFolder: string;
+  blobUrl: string;
   databaseUrl: string;
   temporal: TemporalTarget;
   log: Logger;
@@ -34,7 +34,7 @@ export interface ApiParts {
 
 /** Opens the connections. They survive restarts of what they lead to. */
 export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> {
-  const { settings, blobFolder, databaseUrl, temporal, log, handsFolder } = options;
+  const { settings, blobUrl, databaseUrl, temporal, log, handsFolder } = options;
   const models = await loadModels(settings.LONGHAND_MODELS);
   const onError = (error: Error) => log.warn({ err: error }, 'database connection');
   const database = openDatabase(databaseUrl, { connections: 20, onError });
@@ -47,7 +47,7 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
     logStore: createLogStore(database.pool),
     sessionClient: createSessionClient(client),
     bus,
-    blobs: await openLocalBlobs(blobFolder),
+    blobs: await openBlobs(blobUrl),
     models,
     settings: {
       allowedOrigins: settings.LONGHAND_ALLOWED_ORIGINS,

@@ -1,6 +1,6 @@
 /** `longhand brain`: runs the session workflows and the model requests. Also a child of `longhand dev`. */
 import { startBrain } from './brain-worker.ts';
-import { blobFolder } from './data-folder.ts';
+import { blobUrl } from './data-folder.ts';
 import { loadModels } from './models-file.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { noArguments, requireDatabase } from './process-needs.ts';
@@ -15,7 +15,7 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   return await startBrain({
     temporal,
     databaseUrl,
-    blobFolder: blobFolder(settings),
+    blobUrl: blobUrl(settings),
     model: {
       baseUrl: settings.MODEL_BASE_URL,
       apiKey: settings.MODEL_API_KEY ?? '',

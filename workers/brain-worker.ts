@@ -8,7 +8,7 @@ import { createRecordOutputs } from '../activities/record-outputs.ts';
 import { createRounds } from '../activities/rounds.ts';
 import { createSample } from '../activities/sample.ts';
 import type { ModelCatalogue } from '../api/index.ts';
-import { openLocalBlobs } from '../store/blobs/local.ts';
+import { openBlobs } from '../store/blobs/open.ts';
 import { createPostgresBus } from '../store/bus-postgres.ts';
 import { openDatabase } from '../store/database.ts';
 import { createLogStore } from '../store/log-postgres.ts';
@@ -24,7 +24,7 @@ import { payloadConverterPath, workflowBundle } from './workflow-bundle.ts';
 export interface BrainOptions {
   temporal: TemporalTarget;
   databaseUrl: string;
-  blobFolder: string;
+  blobUrl: string;
   model: ModelSettings;
   models: ModelCatalogue;
   /** For sessions that other services start, and those that are woken. */
@@ -41,7 +41,7 @@ const MODEL_REQUESTS = 450;
 export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const database = openDatabase(options.databaseUrl, { connections: 20, onError: options.onError });
   const bus = createPostgresBus(options.databaseUrl, database.pool, options.onError);
-  const blobs = await openLocalBlobs(options.blobFolder);
+  const blobs = await openBlobs(options.blobUrl);
   const log = createLogStore(database.pool);
   const rounds = createRounds();
   const segments = createSegments(database.pool, log, blobs);

@@ -31,7 +31,7 @@ export function brainEnv(
     ...temporalEnv(env, temporal),
     DATABASE_URL: databaseUrl,
     LONGHAND_HOME: layout.home,
-    BLOB_URL: settings.BLOB_URL,
+    ...bucketEnv(settings, env),
     MODEL_BASE_URL: settings.MODEL_BASE_URL,
     MODEL_API_KEY: settings.MODEL_API_KEY,
     MODEL_AUTH: settings.MODEL_AUTH,
@@ -55,10 +55,17 @@ export function handsEnv(
     ...pick(env, [...COMMON, 'PATH', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']),
     ...temporalEnv(env, temporal),
     LONGHAND_HOME: layout.home,
-    BLOB_URL: settings.BLOB_URL,
+    ...bucketEnv(settings, env),
     LONGHAND_RUNSC: runsc,
     LONGHAND_ROOTFS: settings.LONGHAND_ROOTFS,
   });
+}
+
+/** The blob store, and how to reach it when it is a bucket. */
+function bucketEnv({ BLOB_URL }: Settings, env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  if (!BLOB_URL?.startsWith('s3:')) return { BLOB_URL };
+  const aws = Object.keys(env).filter((name) => name.startsWith('AWS_'));
+  return { ...pick(env, [...aws, ...NETWORK]), BLOB_URL };
 }
 
 /** How to reach Temporal: the operator's own variables, and the address and namespace that came of them. */

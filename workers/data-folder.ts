@@ -1,7 +1,8 @@
 /** The data folder: private, and used by one Longhand at a time. */
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
+import { BlobUrlError, blobPlace } from '../store/blobs/open.ts';
 import { type Lock, lockHolder, tryLock } from './lock.ts';
 import type { Settings } from './settings.ts';
 
@@ -36,18 +37,14 @@ export function homeLayout(home: string): HomeLayout {
   };
 }
 
-/** Folder of the blob store: BLOB_URL, else in the data folder. @throws StartError for a URL that names no folder. */
-export function blobFolder({
-  BLOB_URL: url,
-  LONGHAND_HOME: home,
-}: Pick<Settings, 'BLOB_URL' | 'LONGHAND_HOME'>): string {
-  if (url === undefined) return homeLayout(home).blobs;
+/** URL of the blob store: BLOB_URL, else a folder in the data folder. @throws StartError for a URL that names none. */
+export function blobUrl({ BLOB_URL: url, LONGHAND_HOME: home }: Pick<Settings, 'BLOB_URL' | 'LONGHAND_HOME'>): string {
+  if (url === undefined) return pathToFileURL(homeLayout(home).blobs).href;
   try {
-    return fileURLToPath(url);
+    blobPlace(url);
+    return url;
   } catch (error) {
-    throw new StartError(
-      `BLOB_URL is "${url}": ${(error as Error).message}. Give a URL such as file:///srv/longhand/blobs.`,
-    );
+    throw error instanceof BlobUrlError ? new StartError(error.message) : error;
   }
 }
 

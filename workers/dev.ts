@@ -12,7 +12,7 @@ import { DEFAULT_WORKSPACE, ensureApiKey } from '../store/keys.ts';
 import { embeddedDatabaseUrl } from '../store/postgres/embedded.ts';
 import { apiLog, bareHost, openApiParts } from './api-parts.ts';
 import { type ChildLog, openChildLog } from './child-log.ts';
-import { apiKeyOf, blobFolder, type HomeLayout, openDataFolder, StartError } from './data-folder.ts';
+import { apiKeyOf, blobUrl, type HomeLayout, openDataFolder, StartError } from './data-folder.ts';
 import { brainService, type DevPlan, handsService, postgresService, temporalService } from './dev-services.ts';
 import { freePort, isFree } from './free-port.ts';
 import { endOrphans } from './orphans.ts';
@@ -163,7 +163,7 @@ async function serveApi(
   const log = apiLog();
   const parts = await openApiParts({
     ...{ settings, databaseUrl, temporal, log, knownProblems },
-    ...{ blobFolder: blobFolder(settings), handsFolder: layout.hands },
+    ...{ blobUrl: blobUrl(settings), handsFolder: layout.hands },
   });
   ends.push(() => parts.close());
   const { key, made } = await apiKeyOf(layout, settings.LONGHAND_API_KEY);

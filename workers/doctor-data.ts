@@ -1,17 +1,37 @@
 /** The folders: the data folder and the blob store. */
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { blobFolder } from './data-folder.ts';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { type BlobPlace, blobPlace, s3Client } from '../store/blobs/open.ts';
+import { blobUrl } from './data-folder.ts';
 import type { Examination, Finding } from './doctor.ts';
 
 /** Below this the first large checkpoint may fill the disk. */
 const LEAST_FREE_BYTES = 1024 ** 3;
+const BUCKET_MS = 5_000;
 
 export async function checkData({ settings }: Examination): Promise<Finding[]> {
   return [
     await folderFinding('data folder', settings.LONGHAND_HOME, 'LONGHAND_HOME'),
-    await folderFinding('blob store', blobFolder(settings), settings.BLOB_URL ? 'BLOB_URL' : 'LONGHAND_HOME'),
+    await blobFinding(blobPlace(blobUrl(settings)), settings.BLOB_URL ? 'BLOB_URL' : 'LONGHAND_HOME'),
   ];
+}
+
+async function blobFinding(place: BlobPlace, variable: string): Promise<Finding> {
+  if (place.kind === 'folder') return await folderFinding('blob store', place.path, variable);
+  const check = 'blob store';
+  const where = `bucket ${place.name}${place.endpoint ? ` at ${place.endpoint}` : ''}`;
+  const client = s3Client(place);
+  try {
+    const asked = new ListObjectsV2Command({ Bucket: place.name, Prefix: place.prefix, MaxKeys: 1 });
+    await client.send(asked, { abortSignal: AbortSignal.timeout(BUCKET_MS) });
+    return { check, status: 'ok', found: `${where} can be read` };
+  } catch (error) {
+    const fix = `make the bucket, set ${variable} to it, and give these processes credentials for it (AWS_ACCESS_KEY_ID, a profile, a role)`;
+    return { check, status: 'missing', found: `${where} cannot be read: ${(error as Error).message}`, fix };
+  } finally {
+    client.destroy();
+  }
 }
 
 async function folderFinding(check: string, folder: string, variable: string): Promise<Finding> {

@@ -3,8 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGvisorHands } from '../sandbox/gvisor/hands.ts';
 import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
-import { openLocalBlobs } from '../store/blobs/local.ts';
-import { blobFolder, homeLayout } from './data-folder.ts';
+import { openBlobs } from '../store/blobs/open.ts';
+import { blobUrl, homeLayout } from './data-folder.ts';
 import { startHands } from './hands-worker.ts';
 import { machineName } from './machine-name.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
@@ -25,7 +25,7 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   const runsc = settings.LONGHAND_RUNSC ?? (await findRunsc({ env: process.env, onProgress: log }));
   const layout = homeLayout(settings.LONGHAND_HOME);
   await mkdir(layout.hands, { recursive: true, mode: 0o700 });
-  const blobs = await openLocalBlobs(blobFolder(settings));
+  const blobs = await openBlobs(blobUrl(settings));
   const hands = createGvisorHands({
     runsc,
     nodeBinary: process.execPath,

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { printableLine } from '../client/command-line/printable.ts';
-import { blobFolder, homeLayout } from './data-folder.ts';
+import { blobUrl, homeLayout } from './data-folder.ts';
 import { openSessionFiles } from './open-session-files.ts';
 import { readTemporalPlace } from './places.ts';
 import { readSettings } from './settings.ts';
@@ -28,7 +28,7 @@ export async function sessionFilesCommand(args: string[]): Promise<number> {
   const settings = readSettings(process.env);
   const layout = homeLayout(settings.LONGHAND_HOME);
   const temporal = temporalTarget(process.env) ?? (await readTemporalPlace(layout.run));
-  const files = await openSessionFiles(temporal, blobFolder(settings));
+  const files = await openSessionFiles(temporal, blobUrl(settings));
   try {
     if (verb === 'list') {
       for (const file of await files.list(session, path ?? DEFAULT_FOLDER)) {

@@ -61,7 +61,7 @@ const url = (protocols: string[], example: string) =>
     .string()
     .optional()
     .refine(
-      (value) => value === undefined || protocols.includes(/^([a-z+]+):/.exec(value)?.[1] ?? ''),
+      (value) => value === undefined || protocols.includes(/^([a-z][a-z0-9+]*):/.exec(value)?.[1] ?? ''),
       `Give a URL such as ${example}`,
     );
 
@@ -135,8 +135,8 @@ export const SETTINGS = {
   BLOB_URL: setting(
     ALL,
     'blobs in LONGHAND_HOME',
-    'Folder of the blob store as a file: URL. All processes must see the same one; hands use only the parts of their sessions.',
-    url(['file'], 'file:///srv/longhand/blobs (buckets are not built yet)'),
+    'The blob store: a folder (`file:///…`), or a bucket of an S3-compatible store (`s3://bucket/prefix?endpoint=…&region=…&path_style=true`; credentials as for every AWS program, such as `AWS_ACCESS_KEY_ID`). All processes must see the same one; hands use only the parts of their sessions.',
+    url(['file', 's3'], 'file:///srv/longhand/blobs or s3://bucket/longhand'),
   ),
   TEMPORAL_ADDRESS: setting(
     ALL,

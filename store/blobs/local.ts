@@ -3,13 +3,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, statSync, unlinkSync } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BlobCorruptError, BlobMissingError, type BlobName, type Blobs, BlobTooLargeError } from './blobs.ts';
+import { checkedArea, checkedName, isBlobName } from './areas.ts';
+import { BlobCorruptError, BlobMissingError, type BlobName, type Blobs } from './blobs.ts';
 import { checkedStream } from './checked-stream.ts';
+import { measuredStream } from './measured-stream.ts';
 
-const AREA = /^(sesn|wrkspc)_[0-9A-Za-z]{1,64}(\/(inputs|outputs))?$/;
-const SHA256 = /^[0-9a-f]{64}$/;
 /** Names looked up at once. */
 const LOOK_UP = 1_000;
 
@@ -17,14 +17,8 @@ const LOOK_UP = 1_000;
 export async function openLocalBlobs(root: string): Promise<Blobs> {
   await mkdir(root, { recursive: true, mode: 0o700 });
 
-  const folder = (area: string) => {
-    if (!AREA.test(area)) throw new Error(`Not an area of the blob store: ${JSON.stringify(area)}`);
-    return join(root, area);
-  };
-  const file = (area: string, sha256: string) => {
-    if (!SHA256.test(sha256)) throw new Error(`Not a SHA-256 in lower-case hex: ${JSON.stringify(sha256)}`);
-    return join(folder(area), sha256);
-  };
+  const folder = (area: string) => join(root, checkedArea(area));
+  const file = (area: string, sha256: string) => join(folder(area), checkedName(sha256));
   const missing = (area: string, sha256: string) => (error: NodeJS.ErrnoException) => {
     throw error.code === 'ENOENT' ? new BlobMissingError(area, sha256) : error;
   };
@@ -68,23 +62,14 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
       return name;
     },
 
-    async putStream(area, body, maxBytes = Number.POSITIVE_INFINITY) {
+    async putStream(area, body, maxBytes) {
       const temporary = await draft(area);
-      const hash = createHash('sha256');
-      let bytes = 0;
-      const measure = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          bytes += chunk.byteLength;
-          if (bytes > maxBytes) return done(new BlobTooLargeError(maxBytes));
-          hash.update(chunk);
-          done(null, chunk);
-        },
-      });
+      const { stream, name } = measuredStream(maxBytes);
       try {
-        await pipeline(body, measure, createWriteStream(temporary, { mode: 0o600 }));
-        const sha256 = hash.digest('hex');
-        await keep(area, temporary, sha256);
-        return { sha256, bytes };
+        await pipeline(body, stream, createWriteStream(temporary, { mode: 0o600 }));
+        const stored = name();
+        await keep(area, temporary, stored.sha256);
+        return stored;
       } catch (error) {
         await rm(temporary, { force: true });
         throw error;
@@ -131,7 +116,7 @@ export async function openLocalBlobs(root: string): Promise<Blobs> {
       let removed = 0;
       for (let at = 0; at < old.length; at += LOOK_UP) {
         const names = old.slice(at, at + LOOK_UP);
-        const kept = await referred(names.filter((name) => SHA256.test(name)));
+        const kept = await referred(names.filter(isBlobName));
         for (const name of names) {
           // Looked at again at the last moment: the same bytes may have been stored anew.
           if (kept.has(name) || !isOld(join(folder(area), name), before)) continue;

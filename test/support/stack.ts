@@ -6,13 +6,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import type { SessionClient } from '../../client/session.ts';
 import { createSessionClient } from '../../client/temporal-session-client.ts';
 import { type Rehearsal, type RehearsalFile, startRehearsal } from '../../rehearsal/rehearsal.ts';
 import { createGvisorHands } from '../../sandbox/gvisor/hands.ts';
 import type { Blobs } from '../../store/blobs/blobs.ts';
-import { openLocalBlobs } from '../../store/blobs/local.ts';
+import { openBlobs } from '../../store/blobs/open.ts';
 import { type Database, migrateDatabase, openDatabase } from '../../store/database.ts';
 import type { LogStore } from '../../store/log.ts';
 import { createLogStore } from '../../store/log-postgres.ts';
@@ -119,7 +120,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       rehearsal,
       sessions: createSessionClient(temporalClient),
       log: createLogStore(database.pool),
-      blobs: await openLocalBlobs(join(home, 'blobs')),
+      blobs: await openBlobs(options.env?.BLOB_URL ?? pathToFileURL(join(home, 'blobs')).href),
       brain,
       env,
       stop,

@@ -77,6 +77,18 @@ export const TEMPORAL_SQL_TOOL: Program = {
   goBuildTime: 'seconds once temporal-server has been built here',
 };
 
+/** An S3-compatible store over a folder, for tests of the blob store. */
+export const S3_SERVER: Program = {
+  name: 'versitygw',
+  version: '1.8.0',
+  purpose: 'an S3-compatible store, for tests',
+  goPackage: 'github.com/versity/versitygw/cmd/versitygw',
+  goModule: 's3-server',
+  goFlags: ['-trimpath', '-ldflags', '-s -w'],
+  goBuildTime: '1 to 4 minutes on 2 cores',
+  otherWay: 'leave out store/blobs/s3.test.ts',
+};
+
 /** The Compose Specification's own reader and judge of compose files. */
 export const COMPOSE_SPEC: Program = {
   name: 'compose-spec',

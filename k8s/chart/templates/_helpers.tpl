@@ -108,14 +108,27 @@ capabilities: { drop: [ALL] }
 {{- end }}
 {{- end }}
 
+{{/* Name of the blob store's claim; empty with a bucket. */}}
 {{- define "longhand.claim" -}}
 {{- with .Values.blobStore }}
-{{- if .existingClaim -}}
+{{- if gt (len (compact (list .url .existingClaim (ternary "create" "" .create)))) 1 }}
+{{- fail "blobStore: give only one of url, existingClaim and create" -}}
+{{- else if .existingClaim -}}
 {{ .existingClaim }}
 {{- else if .create -}}
 {{ include "longhand.name" $ }}-blobs
-{{- else -}}
-{{- fail "blobStore.existingClaim: give the name of a claim that all pods can mount at once, or set blobStore.create" -}}
+{{- else if not .url -}}
+{{- fail "blobStore: give the url of a bucket, or the existingClaim of a volume that all pods can mount at once" -}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "longhand.blobEnv" -}}
+{{- with .Values.blobStore }}
+- { name: BLOB_URL, value: {{ .url | default "file:///srv/longhand/blobs" | quote }} }
+{{- if and .url .existingSecret }}
+{{ include "longhand.secretEnv" (dict "name" "AWS_ACCESS_KEY_ID" "secret" .existingSecret "key" .keys.accessKeyId "setting" "blobStore.existingSecret") }}
+{{ include "longhand.secretEnv" (dict "name" "AWS_SECRET_ACCESS_KEY" "secret" .existingSecret "key" .keys.secretAccessKey "setting" "blobStore.existingSecret") }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -128,6 +141,12 @@ capabilities: { drop: [ALL] }
     {{- range .way.ports }}
     - { port: {{ . }}, protocol: TCP }
     {{- end }}
+{{- end }}
+
+{{- define "longhand.wayToBlobs" -}}
+{{- if .Values.blobStore.url }}
+{{ include "longhand.way" (dict "way" .Values.network.blobStore "setting" "network.blobStore") }}
+{{- end }}
 {{- end }}
 
 {{- define "longhand.wayToDns" -}}

@@ -7,12 +7,16 @@ Probes look at the file that a part keeps while it takes work (LONGHAND_READY_FI
 {{- $root := .root }}
 {{- $name := printf "%s-%s" (include "longhand.name" $root) .part }}
 {{- $scope := dict "root" $root "part" .part }}
+{{- $claim := include "longhand.claim" $root }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ $name }}
   namespace: {{ $root.Release.Namespace }}
   labels: {{- include "longhand.labels" $scope | nindent 4 }}
+  {{- with .values.serviceAccountAnnotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
 ---
 apiVersion: apps/v1
@@ -73,7 +77,7 @@ spec:
           args: [{{ .part }}]
           env:
             {{- include "longhand.temporalEnv" $root | nindent 12 }}
-            - { name: BLOB_URL, value: "file:///srv/longhand/blobs" }
+            {{- include "longhand.blobEnv" $root | nindent 12 }}
             - { name: LONGHAND_HOME, value: /srv/longhand/home }
             - { name: LONGHAND_READY_FILE, value: /run/longhand/ready }
             - { name: XDG_CACHE_HOME, value: /var/cache }
@@ -98,7 +102,9 @@ spec:
             periodSeconds: 30
             timeoutSeconds: 10
           volumeMounts:
+            {{- if $claim }}
             - { name: blobs, mountPath: /srv/longhand/blobs }
+            {{- end }}
             - { name: scratch, mountPath: /srv/longhand/home, subPath: home }
             - { name: scratch, mountPath: /var/cache/longhand, subPath: cache }
             - { name: scratch, mountPath: /tmp, subPath: tmp }
@@ -108,7 +114,9 @@ spec:
             - { name: models, mountPath: /etc/longhand/models, readOnly: true }
             {{- end }}
       volumes:
-        - { name: blobs, persistentVolumeClaim: { claimName: {{ include "longhand.claim" $root | quote }} } }
+        {{- if $claim }}
+        - { name: blobs, persistentVolumeClaim: { claimName: {{ $claim | quote }} } }
+        {{- end }}
         - { name: scratch, emptyDir: { sizeLimit: 2Gi } }
         {{- include "longhand.temporalVolumes" $root | nindent 8 }}
         {{- if and $root.Values.models (ne .part "hands") }}
