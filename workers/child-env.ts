@@ -48,7 +48,7 @@ export function handsEnv(
   env: NodeJS.ProcessEnv,
   layout: HomeLayout,
   temporal: TemporalTarget,
-  runsc: string,
+  runsc: string | undefined,
 ): Record<string, string> {
   return defined({
     // systemd's slices and the sockets' folder need the last two; PATH is for tar, mount and their like.
@@ -58,6 +58,8 @@ export function handsEnv(
     ...bucketEnv(settings, env),
     LONGHAND_RUNSC: runsc,
     LONGHAND_ROOTFS: settings.LONGHAND_ROOTFS,
+    LONGHAND_SANDBOX: settings.LONGHAND_SANDBOX,
+    ...(settings.LONGHAND_SANDBOX === 'kubernetes' ? kubernetesEnv(settings, env) : {}),
   });
 }
 
@@ -66,6 +68,17 @@ function bucketEnv({ BLOB_URL }: Settings, env: NodeJS.ProcessEnv): Record<strin
   if (!BLOB_URL?.startsWith('s3:')) return { BLOB_URL };
   const aws = Object.keys(env).filter((name) => name.startsWith('AWS_'));
   return { ...pick(env, [...aws, ...NETWORK]), BLOB_URL };
+}
+
+function kubernetesEnv(settings: Settings, env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+  return {
+    ...pick(env, ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT']),
+    LONGHAND_KUBERNETES_NAMESPACE: settings.LONGHAND_KUBERNETES_NAMESPACE,
+    LONGHAND_SANDBOX_IMAGE: settings.LONGHAND_SANDBOX_IMAGE,
+    LONGHAND_RUNTIME_CLASS: settings.LONGHAND_RUNTIME_CLASS,
+    LONGHAND_SANDBOX_KEY: settings.LONGHAND_SANDBOX_KEY,
+    LONGHAND_SANDBOX_RESERVE: String(settings.LONGHAND_SANDBOX_RESERVE * 100),
+  };
 }
 
 /** How to reach Temporal: the operator's own variables, and the address and namespace that came of them. */

@@ -15,7 +15,8 @@ export interface DevPlan {
   layout: HomeLayout;
   databaseUrl: string;
   temporal: TemporalTarget & { port: number; uiPort: number };
-  programs: { temporal: string; runsc: string };
+  /** `runsc` is absent where sandboxes run elsewhere. */
+  programs: { temporal: string; runsc?: string };
   /** Gets every line that a child writes. */
   onLog(name: string, line: string): void;
 }

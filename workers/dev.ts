@@ -57,7 +57,7 @@ type End = () => Promise<void>;
  */
 export async function startDev(options: DevOptions): Promise<Dev> {
   const { settings } = options;
-  await assertSandboxPossible(settings.LONGHAND_HOME);
+  if (settings.LONGHAND_SANDBOX === 'gvisor') await assertSandboxPossible(settings.LONGHAND_HOME);
   await refuseUsedPort(settings);
   const { layout, lock } = await openDataFolder(settings.LONGHAND_HOME);
   const ends: End[] = [async () => lock.release()];
@@ -127,7 +127,7 @@ async function planOf(options: DevOptions, layout: HomeLayout, onLog: DevPlan['o
   const find = { env, onProgress: onLine };
   // One after the other: two Go builds at once on a small machine take longer than both.
   const temporalProgram = given ? '' : await findTemporal(find);
-  const runsc = await findRunsc(find);
+  const runsc = settings.LONGHAND_SANDBOX === 'gvisor' ? await findRunsc(find) : undefined;
   const anyPort = settings.LONGHAND_PORT === 0;
   const port = await freePort(anyPort ? 0 : PREFERRED_TEMPORAL_PORT);
   const uiPort = await freePort(anyPort ? 0 : PREFERRED_UI_PORT);

@@ -14,7 +14,7 @@ export async function checkMachine(given: Examination): Promise<Finding[]> {
   const sandboxes = part === undefined || part === 'hands';
   return [
     nodeFinding(),
-    ...(sandboxes ? [...(await sandboxFindings(given)), await runscFinding(given)] : []),
+    ...(sandboxes ? await handsFindings(given) : []),
     ...(part === undefined && !temporalTarget(env) ? [await programFinding('temporal', TEMPORAL, env)] : []),
   ];
 }
@@ -29,6 +29,19 @@ function nodeFinding(): Finding {
     found,
     fix: `install Node ${OLDEST_NODE}, or run "npm ci", which brings it`,
   };
+}
+
+async function handsFindings(given: Examination): Promise<Finding[]> {
+  if (given.settings.LONGHAND_SANDBOX === 'gvisor') {
+    return [...(await sandboxFindings(given)), await runscFinding(given)];
+  }
+  const image = given.settings.LONGHAND_SANDBOX_IMAGE;
+  if (!image) {
+    const fix = 'set LONGHAND_SANDBOX_IMAGE to the image that sandboxes run';
+    return [{ check: 'sandbox', status: 'missing', found: 'sandboxes on Kubernetes, without an image', fix }];
+  }
+  const found = 'sandboxes run on Kubernetes; the hands worker proves at its start that they are isolated';
+  return [{ check: 'sandbox', status: 'ok', found }];
 }
 
 async function sandboxFindings({ settings }: Examination): Promise<Finding[]> {

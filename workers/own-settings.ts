@@ -13,6 +13,7 @@ const SECRETS: readonly { name: string; of: readonly ProcessName[]; opens: strin
   { name: 'DATABASE_URL', of: ['api', 'brain'], opens: 'the database' },
   { name: 'PGPASSWORD', of: ['api', 'brain'], opens: 'the database' },
   { name: 'LONGHAND_API_KEY', of: ['api'], opens: 'the API' },
+  { name: 'LONGHAND_SANDBOX_KEY', of: ['hands'], opens: 'the sandboxes' },
   // Only the gate decrypts vaults.
   { name: 'LONGHAND_VAULT_KEY', of: [], opens: 'the vaults' },
 ];

@@ -193,6 +193,56 @@ export const SETTINGS = {
   ),
   MODEL_HEADERS: setting(['brain'], 'none', 'Further headers for the provider, a JSON object of strings.', headers),
   LONGHAND_MODELS: setting(['api', 'brain'], 'the built-in list', 'File that describes models, see below.', text),
+  LONGHAND_SANDBOX: setting(
+    ['hands'],
+    'gvisor',
+    'Where sandboxes run: `gvisor` (this machine) or `kubernetes` (pods, in the cluster that KUBECONFIG or the service account names).',
+    z.enum(['gvisor', 'kubernetes'], 'Give gvisor or kubernetes').default('gvisor'),
+  ),
+  LONGHAND_KUBERNETES_NAMESPACE: setting(
+    ['hands'],
+    'longhand-sandboxes',
+    'Kubernetes: namespace of the sandboxes, and of nothing else (k8s/sandboxes).',
+    z
+      .string()
+      .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'Give the name of a namespace')
+      .default('longhand-sandboxes'),
+  ),
+  LONGHAND_SANDBOX_IMAGE: setting(
+    ['hands'],
+    'none: needed with `kubernetes`',
+    'Kubernetes: image of the sandboxes (k8s/image).',
+    text,
+  ),
+  LONGHAND_RUNTIME_CLASS: setting(
+    ['hands'],
+    'gvisor',
+    'Kubernetes: RuntimeClass of the sandboxes. It must lead to gVisor: the hands worker looks, and does not start otherwise.',
+    z.string().default('gvisor'),
+  ),
+  LONGHAND_SANDBOX_KEY: setting(
+    ['hands'],
+    'made at the first start and kept in the data folder',
+    'Kubernetes: secret of at least 32 characters from which sandboxes get their tokens. Hands workers that share sandboxes share it.',
+    z
+      .string()
+      .regex(/^[\x21-\x7e]{32,}$/, 'Give at least 32 characters, chosen at random')
+      .optional(),
+  ),
+  LONGHAND_SANDBOX_RESERVE: setting(
+    ['hands'],
+    '100',
+    'Kubernetes: percent of a sandbox’s CPU and memory limits that its node sets aside. Less lets more sandboxes share a node.',
+    z
+      .string()
+      .optional()
+      .transform((value, context) => {
+        const number = value === undefined ? 100 : Number(value);
+        if (Number.isFinite(number) && number >= 1 && number <= 100) return number / 100;
+        context.addIssue('Give a percentage from 1 to 100');
+        return z.NEVER;
+      }),
+  ),
   LONGHAND_RUNSC: setting(
     ['hands'],
     'PATH, then the cache, then a download, then a build with Go',
@@ -276,6 +326,7 @@ const SECRETS: ReadonlySet<string> = new Set([
   'DATABASE_URL',
   'MODEL_HEADERS',
   'TEMPORAL_API_KEY',
+  'LONGHAND_SANDBOX_KEY',
 ]);
 
 /** @throws SettingsError with all problems at once. An empty variable counts as unset. */

@@ -47,7 +47,7 @@ interface Parts {
 }
 
 export function attach({ name, generation, key, pods, patienceMs }: Parts): Attached {
-  const { token, proofKey } = podKeys(key, name);
+  const { token, psk } = podKeys(key, name);
   let live: ClientHttp2Session | undefined;
   let dialling: Promise<ClientHttp2Session> | undefined;
   let reason: string | undefined;
@@ -74,7 +74,7 @@ export function attach({ name, generation, key, pods, patienceMs }: Parts): Atta
       const pod = pods.known(name);
       const address = pod?.status?.podIP;
       if (pod && !goneBecause(pod) && address) {
-        const session = await dialPod(address, proofKey, patienceMs).catch((error: Error) => {
+        const session = await dialPod(address, psk, patienceMs).catch((error: Error) => {
           last = error;
         });
         if (session) return session;

@@ -88,7 +88,7 @@ async function mustBeClosed(run: (command: string) => Promise<string>, closed: D
   for (;;) {
     const said = await run(command);
     if (!said.includes('knocked')) throw unsafe(`a sandbox could not be looked into: ${said.slice(0, 300)}`);
-    const open = [...said.matchAll(/open (\d+)/g)].map(([, at]) => closed[Number(at)]?.what);
+    const open = closed.filter((_, at) => new RegExp(`open ${at}$`, 'm').test(said)).map(({ what }) => what);
     if (open.length === 0) return;
     if (Date.now() > until) {
       throw unsafe(

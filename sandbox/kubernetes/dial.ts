@@ -1,47 +1,31 @@
-/** A connection to a pod's tool server, which has proved that it is the one before it is shown a token. */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+/** A connection to a pod's tool server, encrypted with a key that nobody else in the pod knows. */
 import type { ClientHttp2Session } from 'node:http2';
-import { connect, type Socket } from 'node:net';
-import { ask, textOf } from '../http2-ask.ts';
+import { connect } from 'node:tls';
 import { watchedSession } from '../http2-session.ts';
-import { proofOf } from '../server/listen.ts';
-import type { Health } from '../server/protocol.ts';
+import { pskClient } from '../server/psk.ts';
 import { TOOL_PORT } from './names.ts';
 
 /** One attempt, milliseconds. A new pod may have no network for some tenths of a second. */
-const CONNECT_MS = 1_000;
-const PROVE_MS = 5_000;
-const MAX_HEALTH_BYTES = 16 * 1024;
+const CONNECT_MS = 2_000;
 
-/** Rejects when nobody answers there, or somebody else. */
-export async function dialPod(address: string, proofKey: string, patienceMs: number): Promise<ClientHttp2Session> {
-  const session = watchedSession(await open(address), patienceMs);
-  try {
-    const challenge = randomBytes(16).toString('hex');
-    const question = { method: 'GET', path: `/health?challenge=${challenge}`, signal: AbortSignal.timeout(PROVE_MS) };
-    const { stream } = await ask(session, question);
-    const { proof } = JSON.parse(await textOf(stream, MAX_HEALTH_BYTES)) as Health;
-    const expected = Buffer.from(proofOf(proofKey, challenge));
-    const given = Buffer.from(proof ?? '');
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-      throw new Error(`Somebody else than the sandbox's tool server answers at ${address}:${TOOL_PORT}.`);
-    }
-    return session;
-  } catch (error) {
-    session.destroy();
-    throw error;
-  }
-}
-
-function open(host: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: TOOL_PORT, noDelay: true });
-    socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error(`${host}:${TOOL_PORT} does not answer.`)));
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.setTimeout(0);
-      socket.off('error', reject);
-      resolve(socket);
-    });
+/** Rejects when nobody answers there, or somebody else than the tool server. */
+export async function dialPod(
+  address: string,
+  psk: string,
+  patienceMs: number,
+  port = TOOL_PORT,
+): Promise<ClientHttp2Session> {
+  const socket = connect({ host: address, port, ...pskClient(psk) });
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => socket.destroy(new Error(`${address}:${port} does not answer.`)), CONNECT_MS);
+    const settle = (act: () => void) => {
+      clearTimeout(timer);
+      act();
+    };
+    socket.once('error', (error) => settle(() => reject(error)));
+    socket.once('close', () => settle(() => reject(new Error(`${address}:${port} closed the connection.`))));
+    socket.once('secureConnect', () => settle(resolve));
   });
+  socket.setNoDelay(true);
+  return watchedSession(socket, patienceMs);
 }

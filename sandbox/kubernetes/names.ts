@@ -45,8 +45,8 @@ export interface PodKeys {
   /** What the hands show; the pod knows only its SHA-256. */
   token: string;
   tokenSha256: string;
-  /** What the tool server proves itself with before a token is shown to it. */
-  proofKey: string;
+  /** Encrypts connections; hex. Who does not know it is not the tool server. */
+  psk: string;
 }
 
 /** Keys of one pod, and so of one session and generation. */
@@ -56,7 +56,7 @@ export function podKeys(key: Buffer, pod: string): PodKeys {
   return {
     token,
     tokenSha256: createHash('sha256').update(token).digest('hex'),
-    proofKey: made('proof').digest('hex'),
+    psk: made('connections').digest('hex'),
   };
 }
 

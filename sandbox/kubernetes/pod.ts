@@ -173,13 +173,13 @@ function serverConfig(
   limits: SandboxLimits,
   shellNote: string | undefined,
 ): ServerConfig {
-  const { tokenSha256, proofKey } = podKeys(key, pod);
+  const { tokenSha256, psk } = podKeys(key, pod);
   const byDisk = Math.floor(limits.diskBytes / DISK_BYTES_PER_INODE);
   const byMemory = Math.floor(limits.memoryBytes / MEMORY_BYTES_PER_INODE);
   return {
     sessionId: spec.sessionId,
     generation: spec.generation,
-    serve: { port: TOOL_PORT, tokenSha256, proofKey },
+    serve: { port: TOOL_PORT, tokenSha256, psk },
     shellPort: SHELL_PORT,
     journalDir: `${JOURNAL}/journal`,
     runDir: `${RUN}/own`,

@@ -1,49 +1,56 @@
 /**
- * The tool server behind a port of the sandbox's own network. The agent shares that network: it can knock, so every
- * request shows a token of which only the hash is known here; and it could listen in our place after a crash, so
- * `GET /health?challenge=` proves that it is us before anybody shows us a token.
+ * The tool server behind a port of the sandbox's own network. The agent shares that network, so it can knock, and listen
+ * elsewhere: connections are encrypted with a key that only the hands and we know, and every request shows a token of
+ * which only the hash is known here.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { createServer } from 'node:http2';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createSecureServer } from 'node:http2';
+import { networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WINDOW_BYTES } from './dial.ts';
 import type { ListenConfig } from './protocol.ts';
+import { pskServer } from './psk.ts';
 import type { Request, Response } from './routes.ts';
 
-/** Connections at once: a few workers, each with one. What the agent opens to fill them ends after this many ms. */
-const UNKNOWN_CONNECTION_MS = 10_000;
+/** A new pod has no network for some tenths of a second. */
+const LOOK_MS = 20;
 
 /** Rejects when it cannot listen. */
-export function serveByListening(
-  { port, tokenSha256 }: ListenConfig,
+export async function serveByListening(
+  { port, tokenSha256, psk }: ListenConfig,
   handler: (request: Request, response: Response) => void,
 ): Promise<never> {
   const expected = Buffer.from(tokenSha256, 'hex');
-  const server = createServer({ settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: 1_000 } });
-  server.on('session', (session) => {
-    session.setLocalWindowSize(WINDOW_BYTES);
-    session.setTimeout(UNKNOWN_CONNECTION_MS, () => session.destroy());
-  });
+  const settings = { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: 1_000 };
+  const server = createSecureServer({ settings, ...pskServer(psk) });
+  server.on('session', (session) => session.setLocalWindowSize(WINDOW_BYTES));
   server.on('sessionError', () => undefined);
+  server.on('tlsClientError', () => undefined);
+  server.on('secureConnection', (socket) => socket.setNoDelay(true));
   server.on('request', (request, response) => {
-    const known = isToken(request.headers.authorization, expected);
-    const isHealth = request.method === 'GET' && /^\/health(\?|$)/.test(request.url);
-    if (!known && !isHealth) {
-      response.statusCode = 401;
-      response.end(JSON.stringify({ error: 'The token of this sandbox is missing or wrong.' }));
-      return;
-    }
-    if (known) request.stream.session?.setTimeout(0);
-    handler(request, response);
+    if (isToken(request.headers.authorization, expected)) return handler(request, response);
+    response.statusCode = 401;
+    response.end(JSON.stringify({ error: 'The token of this sandbox is missing or wrong.' }));
   });
-  return new Promise((_resolve, reject) => {
+  const host = await ownAddress();
+  return await new Promise((_resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '0.0.0.0');
+    // Not at all addresses: under gVisor another socket could then listen at this one, and get the connections.
+    server.listen(port, host);
   });
 }
 
-/** Answer to a challenge, hex. */
-export function proofOf(proofKey: string, challenge: string): string {
-  return createHmac('sha256', Buffer.from(proofKey, 'hex')).update(challenge).digest('hex');
+async function ownAddress(): Promise<string> {
+  for (;;) {
+    const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    const own = all.find(({ internal, family }) => !internal && family === 'IPv4') ?? all.find(isGlobalV6);
+    if (own) return own.address;
+    await sleep(LOOK_MS);
+  }
+}
+
+function isGlobalV6({ internal, address }: { internal: boolean; address: string }): boolean {
+  return !internal && !address.startsWith('fe80:');
 }
 
 function isToken(authorization: string | undefined, expected: Buffer): boolean {

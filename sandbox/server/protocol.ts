@@ -60,12 +60,12 @@ export interface ServerConfig {
 
 /** A tool server that listens. Everything in the sandbox shares its network, so callers and server prove who they are. */
 export interface ListenConfig {
-  /** TCP port, on all addresses. */
+  /** TCP port, at the sandbox's own address. */
   port: number;
-  /** Lower-case hex SHA-256 of the bearer token that every request but `GET /health` must show. */
+  /** Lower-case hex SHA-256 of the bearer token that every request must show. */
   tokenSha256: string;
-  /** Hex key with which it answers `GET /health?challenge=`: hands show their token to nobody who cannot. */
-  proofKey: string;
+  /** Hex key of the connections, 32 bytes: hands show their token to nobody who does not know it. */
+  psk: string;
 }
 
 /** State of a call, the answer of `POST /calls/{id}` and `GET /calls/{id}`. */
@@ -92,8 +92,6 @@ export interface Health {
   generation: number;
   /** Whether calls are taken: nothing is left to restore. */
   ready: boolean;
-  /** Hex HMAC-SHA256 of the challenge under {@link ListenConfig.proofKey}, when there was one. */
-  proof?: string;
 }
 
 /** Answer of `GET /files?path=`. */

@@ -10,7 +10,6 @@ import { pack, readArchive, unpack } from './archive.ts';
 import { CallConflictError, type Calls } from './calls.ts';
 import { InputRefusedError, type Inputs } from './inputs.ts';
 import type { Journal } from './journal.ts';
-import { proofOf } from './listen.ts';
 import {
   type CallRequest,
   GENERATION_HEADER,
@@ -69,9 +68,7 @@ async function route(parts: Parts, request: Request, response: Response): Promis
   const url = new URL(request.url ?? '/', 'http://sandbox');
   const ready = !config.awaitRestore || parts.journal.restored();
   if (request.method === 'GET' && url.pathname === '/health') {
-    const challenge = url.searchParams.get('challenge');
-    const proof = challenge && 'proofKey' in config.serve ? proofOf(config.serve.proofKey, challenge) : undefined;
-    const health: Health = { sessionId: config.sessionId, generation: config.generation, ready, proof };
+    const health: Health = { sessionId: config.sessionId, generation: config.generation, ready };
     return send(response, 200, health);
   }
   checkGeneration(config, request);

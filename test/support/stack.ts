@@ -20,6 +20,7 @@ import { createLogStore } from '../../store/log-postgres.ts';
 import { homeLayout } from '../../workers/data-folder.ts';
 import { cacheFolder } from '../../workers/programs/cache.ts';
 import { findRunsc } from '../../workers/programs/find-program.ts';
+import { kubernetesEnv, releasePods } from './pods.ts';
 import { createDatabase, startTemporaryPostgres, type TemporaryPostgres } from './postgres.ts';
 import { runLonghand } from './run-longhand.ts';
 import { startTestTemporal, type TestTemporal } from './temporal.ts';
@@ -50,8 +51,8 @@ export interface StackOptions {
   script: RehearsalFile;
   /** Default: what LONGHAND_TEST_TEMPORAL says, else the dev server. */
   temporal?: 'dev' | 'server';
-  /** Start a hands worker with gVisor sandboxes. */
-  hands?: boolean;
+  /** Start a hands worker with sandboxes: on this machine (`true`), or pods. */
+  hands?: boolean | 'kubernetes';
   /** PostgreSQL syncs to disk, as it does outside of tests. */
   durable?: boolean;
   /** More environment for the workers. */
@@ -93,7 +94,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const env = {
       api: { ...common, DATABASE_URL: databaseUrl, LONGHAND_PORT: '0' },
       brain: { ...common, DATABASE_URL: databaseUrl, MODEL_BASE_URL: rehearsal.url, MODEL_API_KEY: 'rehearsal' },
-      hands: { ...common, LONGHAND_RUNSC: options.hands ? await findRunsc({ onProgress: console.log }) : '' },
+      hands: {
+        ...common,
+        ...(options.hands === 'kubernetes' ? kubernetesEnv() : {}),
+        LONGHAND_RUNSC: options.hands === true ? await findRunsc({ onProgress: console.log }) : '',
+      },
     };
     for (const part of ['brain', 'hands'] as const) {
       env[part].TEMPORAL_ADDRESS = (await options.route?.(part, temporal.address)) ?? temporal.address;
@@ -102,7 +107,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     undo.push(() => brain.stop());
     let hands: WorkerProcess | undefined;
     if (options.hands) {
-      undo.push(() => releaseSandboxes(home));
+      undo.push(() => (options.hands === 'kubernetes' ? releasePods(home) : releaseSandboxes(home)));
       hands = await startWorkerProcess('hands', env.hands);
       undo.push(async () => hands?.stop());
     }
