@@ -9,6 +9,7 @@ import { ask, ConnectionLostError, type Question, RefusedError, textOf, whole } 
 import {
   type CallRequest,
   type CallState,
+  type Claim,
   type FileListing,
   GENERATION_HEADER,
   type Health,
@@ -30,6 +31,8 @@ export interface ArchiveStream {
 
 export interface ToolClient {
   health(): Promise<Health>;
+  /** Makes a sandbox that was made ahead of need a session's. Safe to repeat. */
+  claim(claim: Claim): Promise<void>;
   /** Starts, attaches or replays; answers after `waitMs` at the latest (25 s at most). */
   call(call: ToolCall, waitMs: number, signal: AbortSignal): Promise<CallState>;
   /** Waits for the end of a call that was made before. */
@@ -70,6 +73,9 @@ export function createToolClient(
 
   return {
     health: async () => (await json('GET', '/health')) as Health,
+    async claim(claim) {
+      await json('PUT', '/claim', claim);
+    },
     async call({ id, attempt: _, ...request }, waitMs, signal) {
       return (await json('POST', callPath(id, waitMs), request satisfies CallRequest, signal)) as CallState;
     },

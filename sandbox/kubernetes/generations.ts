@@ -4,25 +4,24 @@
  */
 import type { V1Lease } from '@kubernetes/client-node';
 import { type Cluster, orMissing, statusOf } from './cluster.ts';
-import { APP, LABELS, leaseName, podName, SESSION_ANNOTATION, sessionHash, type Whose } from './names.ts';
+import { APP, LABELS, leaseName, SESSION_ANNOTATION, sessionHash, type Whose } from './names.ts';
 
 const GENERATION = LABELS.generation;
-/** "true" once the sandbox was handed out: calls may have run in it. */
-const MADE = 'longhand/made';
 
 export interface Generations {
   /**
    * Makes this generation the session's newest. Safe to repeat.
-   * @returns whether its sandbox was handed out before.
+   * @returns the pod that was handed out for it before, if one was.
    * @throws when there is a higher one.
    */
-  take(whose: Whose & { generation: number }): Promise<{ made: boolean }>;
+  take(whose: Whose & { generation: number }): Promise<string | undefined>;
   /** Before a sandbox is handed out. Throws when a higher generation has come meanwhile. */
-  markMade(whose: Whose & { generation: number }): Promise<void>;
+  markMade(whose: Whose & { generation: number }, pod: string): Promise<void>;
 }
 
 export function openGenerations({ coordination }: Cluster, namespace: string, owner: string): Generations {
-  const leaseOf = (whose: Whose & { generation: number }, made: boolean): V1Lease => ({
+  /** The holder is the pod that was handed out: calls may have run in it. */
+  const leaseOf = (whose: Whose & { generation: number }, pod: string | undefined): V1Lease => ({
     metadata: {
       name: leaseName(whose),
       namespace,
@@ -30,26 +29,26 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
       annotations: {
         [SESSION_ANNOTATION]: whose.sessionId,
         [GENERATION]: String(whose.generation),
-        [MADE]: String(made),
       },
     },
-    spec: { holderIdentity: podName(whose) },
+    spec: pod === undefined ? {} : { holderIdentity: pod },
   });
 
   /** Writes unless another was faster, which is then looked at. */
-  const put = async (whose: Whose & { generation: number }, wanted: boolean): Promise<{ made: boolean }> => {
+  const put = async (whose: Whose & { generation: number }, pod?: string): Promise<string | undefined> => {
     const name = leaseName(whose);
     for (;;) {
       const found = await orMissing(coordination.readNamespacedLease({ namespace, name }));
-      const { generation, made } = read(found);
+      const generation = Number(found?.metadata?.annotations?.[GENERATION] ?? 0);
+      const holder = found?.spec?.holderIdentity;
       if (generation > whose.generation) {
         throw new Error(
           `Session ${whose.sessionId} is at generation ${generation}; ${whose.generation} is not made again.`,
         );
       }
       const same = found !== undefined && generation === whose.generation;
-      if (same && (made || made === wanted)) return { made };
-      const body = leaseOf(whose, wanted);
+      if (same && (holder || pod === undefined)) return holder;
+      const body = leaseOf(whose, pod);
       try {
         if (found) {
           if (body.metadata) body.metadata.resourceVersion = found.metadata?.resourceVersion;
@@ -57,7 +56,7 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
         } else {
           await coordination.createNamespacedLease({ namespace, body });
         }
-        return { made: wanted };
+        return pod;
       } catch (error) {
         if (statusOf(error) !== 409) throw error;
       }
@@ -65,14 +64,10 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
   };
 
   return {
-    take: (whose) => put(whose, false),
-    async markMade(whose) {
-      await put(whose, true);
+    take: (whose) => put(whose),
+    async markMade(whose, pod) {
+      const holder = await put(whose, pod);
+      if (holder !== pod) throw new Error(`Session ${whose.sessionId} was given ${holder} meanwhile, not ${pod}.`);
     },
   };
-}
-
-function read(lease: V1Lease | undefined): { generation: number; made: boolean } {
-  const { [GENERATION]: generation, [MADE]: made } = lease?.metadata?.annotations ?? {};
-  return { generation: Number(generation ?? 0), made: made === 'true' };
 }

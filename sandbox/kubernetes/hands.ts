@@ -4,6 +4,7 @@
  * a Lease per session. So any hands worker with the same key finds what another one made.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
 import { isOverdue, outcomeOf } from '../call-outcome.ts';
 import { restoreCheckpoint, storeCheckpoint } from '../checkpoints.ts';
 import {
@@ -26,6 +27,7 @@ import { LABELS, ownerHash, podName, sessionHash } from './names.ts';
 import { DEFAULT_PATIENCE_MS, DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
 import { sandboxPod } from './pod.ts';
 import { goneBecause, type Pods, watchPods } from './pods.ts';
+import { openPool, type Pool } from './pool.ts';
 
 /** Between looks at what another worker does to the same pod, milliseconds. */
 const LOOK_MS = 200;
@@ -38,6 +40,7 @@ interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints'> {
   options: KubernetesOptions;
   pods: Pods;
   generations: Generations;
+  pool: Pool;
   /** The live sandbox behind a ref; undefined when it is gone. */
   find(ref: Pick<SandboxRef, 'id' | 'generation'>): Promise<Attached | undefined>;
   attach(ref: Pick<SandboxRef, 'id' | 'generation'>): Attached;
@@ -45,6 +48,11 @@ interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints'> {
   destroy(id: string, why: string): Promise<void>;
   /** Calls that this process has sent. */
   sent: Map<string, Set<string>>;
+}
+
+export interface KubernetesHands extends Hands {
+  /** Makes the warm pool be `size` ready pods; returns when it is. Safe to repeat, also by several at once. */
+  refill(size: number, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -56,7 +64,7 @@ interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints'> {
  * const ref = await hands.provision({ sessionId: 'sesn_1', generation: 1 }, signal);
  * ```
  */
-export function createKubernetesHands(options: KubernetesOptions): Hands {
+export function createKubernetesHands(options: KubernetesOptions): KubernetesHands {
   const turns = new Map<string, Promise<unknown>>();
   const life = beginLife(options);
 
@@ -105,6 +113,7 @@ export function createKubernetesHands(options: KubernetesOptions): Hands {
     release: (ref) => inTurn(ref.sessionId, () => life.destroy(ref.id, 'it was released')),
     listFiles: (ref, path) => within(ref, ({ client }) => client.listFiles(path)),
     readFile: (ref, path) => within(ref, ({ client }) => client.readFile(path)),
+    refill: (size, signal) => life.pool.refill(size, signal),
     close: async () => life.close(),
   };
 }
@@ -131,6 +140,7 @@ function beginLife(options: KubernetesOptions): Life & { close(): void } {
 
   return {
     ...{ options, namespace, checkpoints: options.checkpoints, pods, sent: new Map() },
+    pool: openPool({ options, pods, attach: attachTo }),
     generations: openGenerations(cluster, namespace, owner),
     attach: attachTo,
     async find(ref) {
@@ -162,41 +172,49 @@ function beginLife(options: KubernetesOptions): Life & { close(): void } {
 
 async function provision(life: Life, spec: SandboxSpec, signal: AbortSignal): Promise<SandboxRef> {
   const { sessionId, generation, copy } = spec;
-  const id = podName(spec);
-  const ref: SandboxRef = {
+  const refTo = (id: string): SandboxRef => ({
     ...{ sessionId, generation, id, provider: 'kubernetes' },
     ...(copy === undefined ? {} : { copy }),
-  };
+  });
   signal.throwIfAborted();
   // A generation is made once: calls may have run in the one that is gone. Its ref then says `lost`.
-  const { made } = await life.generations.take(spec);
-  if (made) return ref;
-  if (generation > 1) await destroyLower(life, spec);
-  await make(life, spec, signal);
-  signal.throwIfAborted();
-  await life.generations.markMade(spec);
-  return ref;
-}
-
-async function destroyLower({ options, destroy }: Life, spec: SandboxSpec): Promise<void> {
-  const labelSelector = `${LABELS.session}=${sessionHash(spec)},${LABELS.owner}=${ownerHash(options.key)}`;
-  const { items } = await options.cluster.core.listNamespacedPod({ namespace: options.namespace, labelSelector });
+  const [made, others] = await Promise.all([life.generations.take(spec), podsOf(life, spec)]);
+  if (made) return refTo(made);
+  const generationOf = ({ metadata }: V1Pod) => Number(metadata?.labels?.[LABELS.generation]);
   await Promise.all(
-    items
-      .filter(({ metadata }) => Number(metadata?.labels?.[LABELS.generation]) < spec.generation)
-      .map(({ metadata }) => destroy(metadata?.name ?? '', `generation ${spec.generation} replaces it`)),
+    others
+      .filter((pod) => generationOf(pod) < generation)
+      .map(({ metadata }) => life.destroy(metadata?.name ?? '', `generation ${generation} replaces it`)),
   );
+  const left = others.find((pod) => generationOf(pod) === generation && goneBecause(pod) === undefined);
+  const pod = left ?? (await life.pool.claim(spec)) ?? (await create(life, spec, signal));
+  const id = pod.metadata?.name ?? '';
+  await makeReady(life, spec, pod, signal);
+  signal.throwIfAborted();
+  await life.generations.markMade(spec, id);
+  return refTo(id);
 }
 
-/** Makes the pod, or takes the one that an earlier attempt left, until its files are there and it takes calls. */
-async function make(life: Life, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
+/** What there is of a session, of any generation, claimed or made for it. */
+async function podsOf({ options }: Life, spec: SandboxSpec): Promise<V1Pod[]> {
+  const labelSelector = `${LABELS.session}=${sessionHash(spec)},${LABELS.owner}=${ownerHash(options.key)}`;
+  return (await options.cluster.core.listNamespacedPod({ namespace: options.namespace, labelSelector })).items;
+}
+
+/** Brings a pod, new, claimed or left by an earlier attempt, to where its files are there and it takes calls. */
+async function makeReady(life: Life, spec: SandboxSpec, pod: V1Pod, signal: AbortSignal): Promise<void> {
   const { options } = life;
-  const id = podName(spec);
-  await create(life, spec, signal);
+  const id = pod.metadata?.name ?? '';
+  life.pods.note(pod);
   const sandbox = life.attach({ id, generation: spec.generation });
   try {
     await untilAborted(sandbox.connected(options.startMs ?? DEFAULT_START_MS), signal);
-    for (let ready = false; !ready; ) {
+    if (pod.metadata?.labels?.[LABELS.pool]) {
+      const { sessionId, generation } = spec;
+      const awaitRestore = spec.restore !== undefined;
+      await sandbox.client.claim({ sessionId, generation, shellNote: shellNote(spec), awaitRestore });
+    }
+    for (let ready = spec.restore === undefined; !ready; ) {
       ({ ready } = await sandbox.client.health());
       if (ready || !spec.restore) break;
       signal.throwIfAborted();
@@ -218,20 +236,21 @@ async function make(life: Life, spec: SandboxSpec, signal: AbortSignal): Promise
   }
 }
 
-async function create({ options, pods, find }: Life, spec: SandboxSpec, signal: AbortSignal): Promise<void> {
+async function create({ options, pods, find }: Life, spec: SandboxSpec, signal: AbortSignal): Promise<V1Pod> {
   const { cluster, namespace } = options;
   const id = podName(spec);
   const body = sandboxPod(options, spec, shellNote(spec));
   for (;;) {
     signal.throwIfAborted();
     try {
-      pods.note(await cluster.core.createNamespacedPod({ namespace, body }));
-      return;
+      return await cluster.core.createNamespacedPod({ namespace, body });
     } catch (error) {
       if (statusOf(error) !== 409)
         throw new Error(`Kubernetes refuses the sandbox ${id}: ${wordsOf(error)}`, { cause: error });
       // It is there already, or still on its way out.
-      if (await find({ id, generation: spec.generation })) return;
+      await find({ id, generation: spec.generation });
+      const there = pods.known(id);
+      if (there && goneBecause(there) === undefined) return there;
       await sleep(LOOK_MS);
     }
   }

@@ -12,6 +12,10 @@ export const LABELS = {
   generation: 'longhand/generation',
   /** Hash of the installation's key: two installations in one namespace leave each other's alone. */
   owner: 'longhand/owner',
+  /** On a pod that was made ahead of need: hash of what it was made of. It stays when it is claimed. */
+  pool: 'longhand/pool',
+  /** Of such a pod: `starting`, `ready` or `claimed`. */
+  state: 'longhand/state',
 } as const;
 export const APP = 'longhand-sandbox';
 /** Annotation with the session's own id, for people. */

@@ -3,6 +3,7 @@
  * Two containers, because Kubernetes' `restricted` level has one uid per container: the supervisor holds the journal and
  * the keys, the shell runs the agent's commands. They share a network and the folders named here, and nothing else.
  */
+import { createHash } from 'node:crypto';
 import type { V1Container, V1Pod, V1VolumeMount } from '@kubernetes/client-node';
 import type { SandboxLimits, SandboxSpec } from '../hands.ts';
 import { AGENT_UID, HOME, OUTPUTS, type ServerConfig, SKILLS, UPLOADS, WORKSPACE } from '../server/protocol.ts';
@@ -38,9 +39,32 @@ type PodOptions = Pick<
   'namespace' | 'image' | 'runtimeClass' | 'key' | 'limits' | 'requestShare' | 'lifeSeconds'
 >;
 
-export function sandboxPod(options: PodOptions, spec: SandboxSpec, shellNote: string | undefined): V1Pod {
+/** A pod that is nobody's yet: it takes no call before it is claimed. */
+export function pooledPod(options: PodOptions, name: string): V1Pod {
+  const pod = sandboxPod(options, { sessionId: '', generation: 0 }, undefined, name);
+  const template = templateOf(options);
+  const labels = {
+    ...pod.metadata?.labels,
+    [LABELS.session]: 'none',
+    [LABELS.pool]: template,
+    [LABELS.state]: 'starting',
+  };
+  return { ...pod, metadata: { ...pod.metadata, labels, annotations: {} } };
+}
+
+/** Names what pods are made of: one that was made of something else is outdated. */
+export function templateOf(options: PodOptions): string {
+  const pod = sandboxPod(options, { sessionId: '', generation: 0 }, undefined, 'template');
+  return createHash('sha256').update(JSON.stringify(pod)).digest('hex').slice(0, 20);
+}
+
+export function sandboxPod(
+  options: PodOptions,
+  spec: SandboxSpec,
+  shellNote: string | undefined,
+  name = podName(spec),
+): V1Pod {
   const limits = { ...DEFAULT_LIMITS, ...options.limits, ...spec.limits };
-  const name = podName(spec);
   const config = serverConfig(options.key, name, spec, limits, shellNote);
   return {
     apiVersion: 'v1',

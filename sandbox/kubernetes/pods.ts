@@ -21,11 +21,19 @@ export interface Pods {
   read(name: string): Promise<V1Pod | undefined>;
   /** What the watch knows; undefined also while it is late. */
   known(name: string): V1Pod | undefined;
+  /** All that the watch knows. */
+  all(): V1Pod[];
   /** Calls back with each change of a pod, `undefined` when it is gone; returns how to stop. */
   follow(name: string, changed: (pod: V1Pod | undefined) => void): () => void;
+  /** Begins to watch; `follow` does too. */
+  begin(): void;
   /** Takes note of what an answer said, ahead of the watch. */
   note(pod: V1Pod): void;
   close(): void;
+}
+
+interface Versioned {
+  metadata?: { resourceVersion?: string };
 }
 
 /** Why a sandbox must be taken for gone although its pod is there; undefined when it lives, or may still begin to. */
@@ -61,10 +69,20 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
     tell(name, undefined);
   };
 
+  /** Not its successor of the same name. */
+  const removeThis = ({ metadata }: V1Pod) => {
+    const name = metadata?.name ?? '';
+    const known = cache.get(name);
+    if (known === undefined || known.metadata?.uid === metadata?.uid) remove(name);
+  };
+
   const listAll = async (): Promise<string> => {
     const list = await core.listNamespacedPod({ namespace, labelSelector });
     const there = new Set(list.items.map(({ metadata }) => metadata?.name));
-    for (const name of cache.keys()) if (!there.has(name)) remove(name);
+    for (const [name, pod] of cache) {
+      // One that was made, and noted, after the list was taken is not in it.
+      if (!there.has(name) && !isOlder(list, pod)) remove(name);
+    }
     for (const pod of list.items) set(pod);
     return list.metadata?.resourceVersion ?? '';
   };
@@ -78,7 +96,7 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
       const query = { labelSelector, resourceVersion, allowWatchBookmarks: true };
       const on = (type: string, pod: V1Pod) => {
         if (type === 'ADDED' || type === 'MODIFIED') set(pod);
-        else if (type === 'DELETED') remove(pod.metadata?.name ?? '');
+        else if (type === 'DELETED') removeThis(pod);
         // 410 and its like: the list is begun anew.
         else if (type === 'ERROR') reject(new Error(JSON.stringify(pod)));
       };
@@ -102,6 +120,12 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
     }
   };
 
+  const begin = () => {
+    if (begun) return;
+    begun = true;
+    run().catch(() => undefined);
+  };
+
   return {
     async read(name) {
       const pod = await orMissing(core.readNamespacedPod({ namespace, name }));
@@ -110,11 +134,10 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
       return pod;
     },
     known: (name) => cache.get(name),
+    all: () => [...cache.values()],
+    begin,
     follow(name, changed) {
-      if (!begun) {
-        begun = true;
-        run().catch(() => undefined);
-      }
+      begin();
       const own = followers.get(name) ?? new Set();
       followers.set(name, own.add(changed));
       return () => {
@@ -127,8 +150,8 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
   };
 }
 
-/** Resource versions are opaque, but those of one object in one store are numbers that grow. */
-function isOlder(one: V1Pod, other: V1Pod): boolean {
-  const [a, b] = [one, other].map((pod) => Number(pod.metadata?.resourceVersion));
+/** Resource versions of one kind of object are numbers that grow, in every store that Kubernetes has. */
+function isOlder(one: Versioned, other: Versioned): boolean {
+  const [a, b] = [one, other].map(({ metadata }) => Number(metadata?.resourceVersion));
   return a !== undefined && b !== undefined && a < b;
 }

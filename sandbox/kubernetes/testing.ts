@@ -1,10 +1,10 @@
 /** Hands on a real cluster, for tests: `npm run test:k8s` with a KUBECONFIG and the image's name. */
 import { randomBytes } from 'node:crypto';
 import type { ContractSubject } from '../contract.ts';
-import type { Hands, SandboxRef } from '../hands.ts';
+import type { SandboxRef } from '../hands.ts';
 import { memoryCheckpoints } from '../testing-checkpoints.ts';
 import { type Cluster, connectCluster, orMissing } from './cluster.ts';
-import { createKubernetesHands } from './hands.ts';
+import { createKubernetesHands, type KubernetesHands } from './hands.ts';
 import { LABELS, ownerHash } from './names.ts';
 import type { KubernetesOptions } from './options.ts';
 
@@ -17,10 +17,11 @@ export function clusterMissing(env = process.env): string | undefined {
 }
 
 export interface KubernetesSubject extends ContractSubject {
+  hands: KubernetesHands;
   options: KubernetesOptions;
   cluster: Cluster;
   /** As `reopen`, with other settings. */
-  open(overrides: Partial<KubernetesOptions>): Hands;
+  open(overrides: Partial<KubernetesOptions>): KubernetesHands;
 }
 
 export async function openTestHands(overrides: Partial<KubernetesOptions> = {}): Promise<KubernetesSubject> {
@@ -38,7 +39,7 @@ export async function openTestHands(overrides: Partial<KubernetesOptions> = {}):
     ...overrides,
   };
   const { namespace } = options;
-  const all: Hands[] = [];
+  const all: KubernetesHands[] = [];
   const open = (more: Partial<KubernetesOptions> = {}) => {
     const hands = createKubernetesHands({ ...options, ...more });
     all.push(hands);

@@ -19,6 +19,8 @@ export interface AgentSide {
   files: AgentFiles;
   /** Resolves when it can be asked; rejects, in words for people, when it does not come back in time. */
   ready(): Promise<void>;
+  /** Changes what the first command of each thread is told about its shell. */
+  tell(shellNote: string | undefined): Promise<void>;
 }
 
 export interface AgentFiles {

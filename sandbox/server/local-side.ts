@@ -42,6 +42,9 @@ export function createLocalSide(config: LocalConfig, bundle: string, spoolDir: s
     },
     files: { tar: tarFiles, untar: untarFiles, read: (path) => readFile(tools, path) },
     ready: async () => undefined,
+    async tell(shellNote) {
+      config.shellNote = shellNote;
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { killAllAgentProcesses } from './agent-processes.ts';
 import type { AgentSide } from './agent-side.ts';
 import { createCalls, settleLeftOpen } from './calls.ts';
+import { readClaim } from './claims.ts';
 import { serveByDialling } from './dial.ts';
 import { prepareFolders } from './folders.ts';
 import { createInputs } from './inputs.ts';
@@ -30,6 +31,7 @@ const bundle = fileURLToPath(import.meta.url);
 
 async function serve(config: ServerConfig): Promise<never> {
   const journal = openJournal(config.journalDir);
+  readClaim(config);
   const spoolDir = join(config.journalDir, 'spool');
   rmSync(spoolDir, { recursive: true, force: true });
   mkdirSync(spoolDir, { mode: 0o700 });

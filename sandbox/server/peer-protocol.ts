@@ -14,6 +14,9 @@ export const LOOPBACK = '127.0.0.1';
 /** Body of `PUT /begin`. */
 export type Begin = LocalConfig;
 
+/** Body of `PUT /note`. */
+export type Note = Pick<LocalConfig, 'shellNote'>;
+
 /** Body of `POST /bash`. */
 export interface BashRequest {
   id: string;

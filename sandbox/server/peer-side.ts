@@ -5,7 +5,7 @@ import { ask, ConnectionLostError, type Question, textOf, whole } from '../http2
 import { type AgentSide, AgentSideLostError } from './agent-side.ts';
 import type { BashRun } from './bash.ts';
 import type { CallResult } from './journal.ts';
-import { type BashAnswer, type BashRequest, type Begin, MODIFIED_HEADER } from './peer-protocol.ts';
+import { type BashAnswer, type BashRequest, type Begin, MODIFIED_HEADER, type Note } from './peer-protocol.ts';
 import type { ServerConfig } from './protocol.ts';
 import { openShellDoor } from './shell-door.ts';
 import { ToolProcessDiedError } from './tool-process.ts';
@@ -41,6 +41,9 @@ export function createPeerSide(port: number, config: ServerConfig, fresh: boolea
   return {
     async ready() {
       await connection();
+    },
+    async tell(shellNote) {
+      await json({ method: 'PUT', path: '/note', body: JSON.stringify({ shellNote } satisfies Note) });
     },
     bash: {
       restart(thread) {

@@ -30,7 +30,9 @@ export const AGENT_UID = 1000;
 
 /** The tool server's settings: a JSON file that only it can read. */
 export interface ServerConfig {
+  /** Empty in one that was made ahead of need, until it is claimed. */
   sessionId: string;
+  /** 0 in one that was made ahead of need, which no call can name. */
   generation: number;
   /** How the hands reach it: it dials their Unix socket, or listens on a port of the sandbox's own network. */
   serve: { dial: string } | ListenConfig;
@@ -93,6 +95,9 @@ export interface Health {
   /** Whether calls are taken: nothing is left to restore. */
   ready: boolean;
 }
+
+/** Body of `PUT /claim`: what a sandbox that was made ahead of need becomes. Once; the same again is no error. */
+export type Claim = Pick<ServerConfig, 'sessionId' | 'generation' | 'shellNote' | 'awaitRestore'>;
 
 /** Answer of `GET /files?path=`. */
 export interface FileListing {

@@ -8,10 +8,12 @@ import type { InputFile } from '../hands.ts';
 import type { AgentSide } from './agent-side.ts';
 import { pack, readArchive, unpack } from './archive.ts';
 import { CallConflictError, type Calls } from './calls.ts';
+import { ClaimedError, takeClaim } from './claims.ts';
 import { InputRefusedError, type Inputs } from './inputs.ts';
 import type { Journal } from './journal.ts';
 import {
   type CallRequest,
+  type Claim,
   GENERATION_HEADER,
   type Health,
   MAX_WAIT_MS,
@@ -57,7 +59,7 @@ export function createHandler(parts: Parts): (request: Request, response: Respon
 
 function statusOf(error: Error): number {
   if (error instanceof HttpError) return error.status;
-  if (error instanceof CallConflictError) return 409;
+  if (error instanceof CallConflictError || error instanceof ClaimedError) return 409;
   // Insufficient storage: the same files will not fit at the next attempt either.
   return error instanceof InputRefusedError ? 507 : 500;
 }
@@ -70,6 +72,12 @@ async function route(parts: Parts, request: Request, response: Response): Promis
   if (request.method === 'GET' && url.pathname === '/health') {
     const health: Health = { sessionId: config.sessionId, generation: config.generation, ready };
     return send(response, 200, health);
+  }
+  if (request.method === 'PUT' && url.pathname === '/claim') {
+    const claim = (await readJson(request)) as Claim;
+    takeClaim(config, claim);
+    await parts.side.tell(claim.shellNote);
+    return send(response, 200, {});
   }
   checkGeneration(config, request);
   const path = url.searchParams.get('path') ?? '';

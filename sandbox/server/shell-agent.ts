@@ -19,6 +19,7 @@ import {
   type Begin,
   LOOPBACK,
   MODIFIED_HEADER,
+  type Note,
   type ToolRequest,
 } from './peer-protocol.ts';
 
@@ -52,6 +53,9 @@ export async function runShellAgent(port: number, bundle: string): Promise<void>
     }
     if (!side) throw new Error('It was not told how to work.');
     switch (route) {
+      case 'PUT /note':
+        await side.tell(((await readJson(request)) as Note).shellNote);
+        return send(response, 200, {});
       case 'POST /bash':
         return send(response, 200, await runBash(side, runs, (await readJson(request)) as BashRequest));
       case 'POST /stop':

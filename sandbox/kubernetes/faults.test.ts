@@ -1,0 +1,90 @@
+/** What the cluster may do to a sandbox, done: its kernel killed, its disk full, its API server away. */
+import { execFileSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bashCall, outcomeText, shell, signal } from '../contract.ts';
+import { clusterMissing, type KubernetesSubject, openTestHands } from './testing.ts';
+
+const missing = clusterMissing();
+/** A program that stops (`away`) and continues (`back`) the API server of the test cluster; only its own machine can. */
+const apiServer = process.env.LONGHAND_TEST_API_SERVER;
+
+describe.skipIf(missing)(`faults of a cluster${missing ? ` (skipped: ${missing})` : ''}`, () => {
+  let subject: KubernetesSubject;
+  beforeAll(async () => {
+    const MIB = 1024 ** 2;
+    subject = await openTestHands({ limits: { memoryBytes: 256 * MIB, diskBytes: 64 * MIB, pids: 100 } });
+  });
+  afterAll(async () => await subject?.dispose(), 60_000);
+  const make = (sessionId: string, generation = 1) => subject.hands.provision({ sessionId, generation }, signal);
+
+  test('memory: the largest process is killed, and the agent is told why; the next call works', async () => {
+    const ref = await make('memory');
+    const eat = `node -e 'const a=[];for(;;){a.push(Buffer.alloc(16<<20,1));require("child_process").spawnSync("sleep",["0.03"])}'`;
+    const outcome = await subject.hands.execute(ref, bashCall(eat), signal);
+    expect(outcomeText(outcome)).toContain('memory limit of 256 MiB was reached');
+    expect(await shell(subject.hands, ref, 'echo next')).toBe('next');
+    await subject.hands.release(ref);
+  }, 60_000);
+
+  test('memory that is eaten faster than anybody looks: an error, and the next call works, made anew if need be', async () => {
+    const ref = await make('oom');
+    const eat = bashCall(`head -c 900M /dev/zero | tail`, { deadlineMs: 60_000 });
+    const outcome = await subject.hands.execute(ref, eat, signal);
+    if (outcome.kind === 'finished') expect(outcome.isError).toBe(true);
+    expect(await subject.hands.execute(ref, eat, signal)).toMatchObject({ kind: outcome.kind });
+    const next = await subject.hands.execute(ref, bashCall('echo next'), signal);
+    if (next.kind === 'finished') expect(outcomeText(next)).toContain('next');
+    else expect(await shell(subject.hands, await make('oom', 2), 'echo next')).toContain('next');
+  }, 120_000);
+
+  test('a fork bomb ends, and the next command runs', async () => {
+    const ref = await make('forks');
+    const bomb = bashCall('bomb() { bomb | bomb & }; bomb; sleep 8', { deadlineMs: 15_000 });
+    expect((await subject.hands.execute(ref, bomb, signal)).kind).toMatch(/finished|unknown/);
+    await expect
+      .poll(async () => (await subject.hands.execute(ref, bashCall('echo next'), signal)).kind, { timeout: 30_000 })
+      .toBe('finished');
+    await subject.hands.release(ref);
+  }, 90_000);
+
+  test('a disk that is over its limit: the sandbox is evicted, its call is lost, and the next one works', async () => {
+    const ref = await make('disk');
+    const fill = bashCall('head -c 200M /dev/zero > big; sleep 150', { deadlineMs: 170_000 });
+    const outcome = await subject.hands.execute(ref, fill, signal);
+    expect(outcome).toMatchObject({ kind: 'lost', started: 'maybe' });
+    const next = await make('disk', 2);
+    expect(await shell(subject.hands, next, 'echo next')).toContain('next');
+    await subject.hands.release(next);
+  }, 240_000);
+
+  test.skipIf(!apiServer)(
+    'an API server that is away for 60 s: sandboxes that are there go on, new ones come when it is back',
+    async () => {
+      const [program = '', ...args] = (apiServer ?? '').split(' ');
+      const control = (word: string) => execFileSync(program, [...args, word]);
+      const ref = await make('away');
+      const running = shell(subject.hands, ref, 'sleep 20; echo through', { deadlineMs: 60_000 });
+      await sleep(500);
+      control('away');
+      try {
+        expect(await shell(subject.hands, ref, 'echo during', { thread: 'other' })).toBe('during');
+        const another = await subject.reopen();
+        const late = shell(another, ref, 'echo of another worker', { thread: 'third' });
+        const made = subject.hands.provision({ sessionId: 'made-while-away', generation: 1 }, signal);
+        made.catch(() => undefined);
+        await sleep(60_000);
+        control('back');
+        expect(await running).toBe('through');
+        expect(await late).toBe('of another worker');
+        await made.catch(() => undefined);
+        const next = await subject.hands.provision({ sessionId: 'made-while-away', generation: 1 }, signal);
+        expect(await shell(subject.hands, next, 'echo made')).toBe('made');
+        await another.close();
+      } finally {
+        control('back');
+      }
+    },
+    180_000,
+  );
+});

@@ -1,0 +1,137 @@
+/**
+ * Pods that are ready before anybody needs them. A claim is a compare-and-swap patch of a pod's labels: Kubernetes
+ * decides who gets it, so no pod is given twice, whoever crashes and whenever. Filling up is another's job and may be
+ * late: when none is ready, a sandbox is made from nothing.
+ */
+import { randomBytes } from 'node:crypto';
+import { PatchStrategy, setHeaderOptions, type V1Pod } from '@kubernetes/client-node';
+import type { SandboxSpec } from '../hands.ts';
+import type { Attached } from './attached.ts';
+import { orMissing, statusOf, wordsOf } from './cluster.ts';
+import { LABELS, ownerHash, SESSION_ANNOTATION, sessionHash } from './names.ts';
+import { DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
+import { pooledPod, templateOf } from './pod.ts';
+import { goneBecause, type Pods } from './pods.ts';
+
+/** Pods that are made at once: each start costs a node a second of a processor. */
+const AT_ONCE = 4;
+
+interface Parts {
+  options: KubernetesOptions;
+  pods: Pods;
+  attach(ref: { id: string; generation: number }): Attached;
+}
+
+export interface Pool {
+  /** Claims a ready pod for a sandbox; undefined when there is none, or it needs what those have not. */
+  claim(spec: SandboxSpec): Promise<V1Pod | undefined>;
+  /** Makes the pool be `size` ready pods: makes what is missing, ends what is too many, unwell or outdated. */
+  refill(size: number, signal: AbortSignal): Promise<void>;
+}
+
+export function openPool({ options, pods, attach }: Parts): Pool {
+  const { cluster, namespace, key } = options;
+  const template = templateOf(options);
+  const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+
+  /** Changes labels of a pod as it was read; undefined when it has changed since, or is gone. */
+  const swap = async (pod: V1Pod, labels: Record<string, string>, annotations: Record<string, string> = {}) => {
+    const { name = '', resourceVersion } = pod.metadata ?? {};
+    try {
+      const body = { metadata: { resourceVersion, labels, annotations } };
+      const changed = await cluster.core.patchNamespacedPod({ namespace, name, body }, merge);
+      pods.note(changed);
+      return changed;
+    } catch (error) {
+      if (statusOf(error) === 409 || statusOf(error) === 404) return undefined;
+      throw error;
+    }
+  };
+
+  const isOurs = (pod: V1Pod, state: string) =>
+    pod.metadata?.labels?.[LABELS.pool] === template &&
+    pod.metadata.labels[LABELS.state] === state &&
+    goneBecause(pod) === undefined;
+
+  /** Unless somebody claims it at this moment. */
+  const end = async (pod: V1Pod) => {
+    const { name = '', resourceVersion } = pod.metadata ?? {};
+    const preconditions = { resourceVersion };
+    await orMissing(cluster.core.deleteNamespacedPod({ namespace, name, body: { preconditions } })).catch((error) => {
+      if (statusOf(error) !== 409) throw error;
+    });
+  };
+
+  /** Waits until a pod answers, and says so in its label. */
+  const makeReady = async (pod: V1Pod, signal: AbortSignal) => {
+    const name = pod.metadata?.name ?? '';
+    const sandbox = attach({ id: name, generation: 0 });
+    try {
+      await sandbox.connected(options.startMs ?? DEFAULT_START_MS);
+      await sandbox.client.health();
+      signal.throwIfAborted();
+      for (let known = pods.known(name); known && isOurs(known, 'starting'); known = await pods.read(name)) {
+        if (await swap(known, { [LABELS.state]: 'ready' })) return;
+      }
+    } catch (error) {
+      options.log?.(`pool: ${name} did not become ready: ${(error as Error).message}`);
+      if (!signal.aborted) await orMissing(cluster.core.deleteNamespacedPod({ namespace, name }));
+    } finally {
+      sandbox.close();
+    }
+  };
+
+  return {
+    async claim(spec) {
+      // Folders for skills and limits are part of a pod from its beginning.
+      if (spec.skills || spec.limits) return undefined;
+      pods.begin();
+      const ready = pods.all().filter((pod) => isOurs(pod, 'ready'));
+      // From a place of its own, so that claims at the same moment rarely meet.
+      const from = randomBytes(4).readUInt32BE() % Math.max(1, ready.length);
+      for (const pod of [...ready.slice(from), ...ready.slice(0, from)]) {
+        const labels = {
+          [LABELS.state]: 'claimed',
+          [LABELS.session]: sessionHash(spec),
+          [LABELS.generation]: String(spec.generation),
+        };
+        const claimed = await swap(pod, labels, { [SESSION_ANNOTATION]: spec.sessionId });
+        if (claimed) return claimed;
+      }
+      return undefined;
+    },
+
+    async refill(size, signal) {
+      const labelSelector = `${LABELS.pool},${LABELS.state}!=claimed,${LABELS.owner}=${ownerHash(key)}`;
+      const { items } = await cluster.core.listNamespacedPod({ namespace, labelSelector });
+      const good = items.filter((pod) => isOurs(pod, 'ready') || isOurs(pod, 'starting'));
+      const bad = items.filter((pod) => !good.includes(pod) && !pod.metadata?.deletionTimestamp);
+      // The ones that are not ready yet go first.
+      const surplus = good.sort((a) => (isOurs(a, 'ready') ? -1 : 1)).slice(size);
+      await Promise.all([...bad, ...surplus].map(end));
+      for (const pod of good) pods.note(pod);
+      const work = good
+        .slice(0, size)
+        .filter((pod) => isOurs(pod, 'starting'))
+        .map((pod) => async () => pod);
+      for (let missing = size - good.length; missing > 0; missing--) {
+        work.push(async () => {
+          const name = `lh-pool-${randomBytes(8).toString('hex')}`;
+          const made = await cluster.core.createNamespacedPod({ namespace, body: pooledPod(options, name) });
+          pods.note(made);
+          return made;
+        });
+      }
+      const next = work[Symbol.iterator]();
+      const worker = async () => {
+        for (const make of next) {
+          signal.throwIfAborted();
+          await makeReady(await make(), signal);
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, worker)).catch((error: unknown) => {
+        throw new Error(`The pool cannot be filled: ${wordsOf(error)}`, { cause: error });
+      });
+    },
+  };
+}
