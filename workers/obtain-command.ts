@@ -2,7 +2,14 @@
 import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import { postgresBinaries } from '../store/postgres/binaries.ts';
 import { findProgram, findRunsc, findTemporal } from './programs/find-program.ts';
-import { COMPOSE_SPEC, S3_SERVER, TEMPORAL_SERVER, TEMPORAL_SQL_TOOL } from './programs/program.ts';
+import {
+  COMPOSE_SPEC,
+  HELM,
+  KUBERNETES_STRICT,
+  S3_SERVER,
+  TEMPORAL_SERVER,
+  TEMPORAL_SQL_TOOL,
+} from './programs/program.ts';
 import { readSettings } from './settings.ts';
 import { temporalTarget } from './temporal-connection.ts';
 
@@ -22,7 +29,7 @@ export async function obtainCommand(args: string[]): Promise<number> {
   console.log(`postgres  ${(await postgresBinaries()).postgres}`);
   if (args.length === 0) return 0;
   // The server's tool first: it makes most of what Go keeps for the server.
-  for (const program of [TEMPORAL_SQL_TOOL, TEMPORAL_SERVER, COMPOSE_SPEC, S3_SERVER]) {
+  for (const program of [TEMPORAL_SQL_TOOL, TEMPORAL_SERVER, COMPOSE_SPEC, S3_SERVER, HELM, KUBERNETES_STRICT]) {
     console.log(`${program.name}  ${await findProgram(program, find)}`);
   }
   return 0;

@@ -6,6 +6,7 @@ import { StartError } from './data-folder.ts';
 import { forgetAnthropic } from './forget-anthropic.ts';
 import { assertOnlyOwnSecrets } from './own-settings.ts';
 import { assertServersReady } from './readiness.ts';
+import { keepReadyFile } from './ready-file.ts';
 import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
 
@@ -54,7 +55,11 @@ export async function runPart(
     // The parent may have died while this started, before anything listened.
     if (hasParent && !process.connected) await part.stop();
     else process.stdout.write(`${name} ready\n`);
-    await Promise.race([told.then(() => part.stop()), part.done]);
+    const notReady = await keepReadyFile(settings.LONGHAND_READY_FILE).catch(async (error: unknown) => {
+      await part.stop();
+      throw new SettingsError(`LONGHAND_READY_FILE cannot be written: ${(error as Error).message}.`);
+    });
+    await Promise.race([told.then(notReady).then(() => part.stop()), part.done]).finally(notReady);
     await part.done;
     return 0;
   } catch (error) {

@@ -101,6 +101,12 @@ export const SETTINGS = {
       .default('.longhand')
       .transform((value) => (isAbsolute(value) ? value : resolve(value))),
   ),
+  LONGHAND_READY_FILE: setting(
+    ALL,
+    'none',
+    'File that is there while the part takes work; its time is renewed every 5 s. For probes; each part needs its own.',
+    text,
+  ),
   LONGHAND_API_KEY: setting(
     ['api', 'commands'],
     'made at the first start and kept in the data folder with mode 0600',

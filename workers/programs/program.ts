@@ -100,3 +100,27 @@ export const COMPOSE_SPEC: Program = {
   goBuildTime: 'under a minute',
   otherWay: 'leave out test/compose.test.ts',
 };
+
+/** Renders and judges the Helm chart in k8s/chart. */
+export const HELM: Program = {
+  name: 'helm',
+  version: '4.3.1',
+  purpose: 'renders the Helm chart, for tests',
+  goPackage: 'helm.sh/helm/v4/cmd/helm',
+  goModule: 'helm',
+  goFlags: ['-trimpath', '-ldflags', '-s -w'],
+  goBuildTime: '2 to 5 minutes on 2 cores',
+  otherWay: 'put Helm 3 or 4 on PATH',
+};
+
+/** Decodes manifests into Kubernetes' own types, strictly. The version is that of the types. */
+export const KUBERNETES_STRICT: Program = {
+  name: 'kubernetes-strict',
+  version: '1.34.4',
+  purpose: 'checks Kubernetes manifests, for tests',
+  goPackage: '.',
+  goModule: 'kubernetes-strict',
+  goFlags: ['-trimpath', '-ldflags', '-s -w'],
+  goBuildTime: 'about a minute',
+  otherWay: 'leave out k8s/chart/chart.test.ts',
+};
