@@ -13,6 +13,10 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev && npm cache clean --force
 COPY . .
 COPY --from=runsc /runsc /usr/local/bin/runsc
+# The brain's workflows, bundled: under another uid and on a read-only root the bundler would find no place for its own cache.
+RUN XDG_CACHE_HOME=/var/cache node --input-type=module \
+    -e "const { workflowBundle } = await import('/opt/longhand/workers/workflow-bundle.ts'); await workflowBundle()" \
+  && chmod -R a+rX /var/cache/longhand && rm -rf /var/cache/swc-native-*
 # Volumes over these begin with their modes. Sandboxes run under ids of their own and pass through /var/lib/longhand.
 RUN install -d -m 0700 /srv/longhand/blobs /srv/longhand/home && install -d -m 0711 /var/lib/longhand
 ENV NODE_ENV=production XDG_CACHE_HOME=/var/cache LONGHAND_HOME=/srv/longhand/home

@@ -14,6 +14,11 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* The same as a LabelSelector, on one line. */}}
+{{- define "longhand.selecting" -}}
+{{- dict "matchLabels" (include "longhand.selector" . | fromYaml) | toJson }}
+{{- end }}
+
 {{- define "longhand.labels" -}}
 {{ include "longhand.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}

@@ -80,6 +80,7 @@ spec:
             {{- include "longhand.blobEnv" $root | nindent 12 }}
             - { name: LONGHAND_HOME, value: /srv/longhand/home }
             - { name: LONGHAND_READY_FILE, value: /run/longhand/ready }
+            # Read only: the image has the workflows' bundle there.
             - { name: XDG_CACHE_HOME, value: /var/cache }
             - { name: HOME, value: /tmp }
             {{- .env | nindent 12 }}
@@ -106,7 +107,6 @@ spec:
             - { name: blobs, mountPath: /srv/longhand/blobs }
             {{- end }}
             - { name: scratch, mountPath: /srv/longhand/home, subPath: home }
-            - { name: scratch, mountPath: /var/cache/longhand, subPath: cache }
             - { name: scratch, mountPath: /tmp, subPath: tmp }
             - { name: scratch, mountPath: /run/longhand, subPath: run }
             {{- include "longhand.temporalMounts" $root | nindent 12 }}
