@@ -77,6 +77,7 @@ function kubernetesEnv(settings: Settings, env: NodeJS.ProcessEnv): Record<strin
     LONGHAND_SANDBOX_IMAGE: settings.LONGHAND_SANDBOX_IMAGE,
     LONGHAND_RUNTIME_CLASS: settings.LONGHAND_RUNTIME_CLASS,
     LONGHAND_SANDBOX_KEY: settings.LONGHAND_SANDBOX_KEY,
+    LONGHAND_WARM_POOL: String(settings.LONGHAND_WARM_POOL),
     LONGHAND_SANDBOX_RESERVE: String(settings.LONGHAND_SANDBOX_RESERVE * 100),
   };
 }

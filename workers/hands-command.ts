@@ -26,13 +26,13 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
     },
     get: (sessionId: string, key: string) => blobs.getStream(sessionId, key),
   };
-  const { hands, machine, suspend } = await openHandsProvider({ settings, folder, checkpoints, log });
+  const { hands, machine, suspend, upkeep } = await openHandsProvider({ settings, folder, checkpoints, log });
   const endReports = await reportSandbox(folder, () => hands.probe());
   const problem = await sandboxProblem(folder, Date.now());
   // There is no unsandboxed mode: without isolation this worker takes no work.
   if (problem !== undefined) throw new Error(problem);
   const end = args.includes(SUSPEND) && suspend ? { beforeClose: suspend } : {};
-  const worker = await startHands({ temporal, hands, blobs, machine, ...end });
+  const worker = await startHands({ temporal, hands, blobs, machine, upkeep, ...end });
   worker.done.finally(endReports).catch(() => undefined);
   return worker;
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Upkeep } from '../activities/sandbox-upkeep.ts';
 import { createGvisorHands } from '../sandbox/gvisor/hands.ts';
 import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import type { CheckpointStore, Hands } from '../sandbox/hands.ts';
@@ -16,6 +17,8 @@ export interface HandsProvider {
   machine?: string;
   /** Saves every sandbox and ends it; absent where they wait for the next worker in any case. */
   suspend?(): Promise<void>;
+  /** Where sandboxes are not one machine's: what keeps them in stock and ends orphans, and the installation's name. */
+  upkeep?: { of: Upkeep; size: number; installation: string };
 }
 
 interface Parts {
@@ -54,21 +57,24 @@ async function openKubernetes({ settings, folder, checkpoints, log }: Parts): Pr
     );
   }
   // Only where it is used: the client is large.
-  const [{ connectCluster }, { createKubernetesHands }] = await Promise.all([
+  const [{ connectCluster }, { createKubernetesHands }, { ownerHash }] = await Promise.all([
     import('../sandbox/kubernetes/cluster.ts'),
     import('../sandbox/kubernetes/hands.ts'),
+    import('../sandbox/kubernetes/names.ts'),
   ]);
+  const key = Buffer.from(settings.LONGHAND_SANDBOX_KEY ?? (await ownKey(join(folder, 'sandbox.key'))));
   const hands = createKubernetesHands({
     cluster: connectCluster(),
     namespace: settings.LONGHAND_KUBERNETES_NAMESPACE,
     image,
     runtimeClass: settings.LONGHAND_RUNTIME_CLASS,
-    key: Buffer.from(settings.LONGHAND_SANDBOX_KEY ?? (await ownKey(join(folder, 'sandbox.key')))),
+    key,
     requestShare: settings.LONGHAND_SANDBOX_RESERVE,
     checkpoints,
     log,
   });
-  return { hands };
+  const installation = `${settings.LONGHAND_KUBERNETES_NAMESPACE}/${ownerHash(key)}`;
+  return { hands, upkeep: { of: hands, size: settings.LONGHAND_WARM_POOL, installation } };
 }
 
 /** A key for a worker that shares its sandboxes with no other machine's: made once, kept with mode 0600. */

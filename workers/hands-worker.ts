@@ -1,11 +1,15 @@
 /** The hands worker: drives sandboxes. It has no model key and no database, only the blob store. */
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { createHandsActivities } from '../activities/hands.ts';
+import { createUpkeepActivities } from '../activities/sandbox-upkeep.ts';
 import type { Hands } from '../sandbox/hands.ts';
 import type { Blobs } from '../store/blobs/blobs.ts';
-import { HANDS_QUEUE, machineQueue } from '../workflows/contract.ts';
+import { BRAIN_QUEUE, HANDS_QUEUE, machineQueue } from '../workflows/contract.ts';
+import { KEEP_SANDBOXES, STOCK, type Stock, type UpkeepInput } from '../workflows/upkeep-contract.ts';
+import type { HandsProvider } from './hands-provider.ts';
 import type { RunningPart } from './process-command.ts';
-import { connectWorker, type TemporalTarget } from './temporal-connection.ts';
+import { connectTemporal, connectWorker, type TemporalTarget } from './temporal-connection.ts';
 
 export interface HandsOptions {
   temporal: TemporalTarget;
@@ -16,6 +20,8 @@ export interface HandsOptions {
    * queue of its own, which all workers of this machine share.
    */
   machine?: string;
+  /** Where sandboxes are not one machine's. */
+  upkeep?: HandsProvider['upkeep'];
   /** Runs when no more work is taken, before the connections to sandboxes are closed. */
   beforeClose?(): Promise<void>;
   /** Task queue of this worker's target; default `hands`. */
@@ -26,7 +32,10 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
   const { temporal, hands, blobs, machine, queue = HANDS_QUEUE } = options;
   const connection = await connectWorker(temporal);
   const own = machine === undefined ? undefined : machineQueue(queue, machine);
-  const activities = { ...createHandsActivities(hands, blobs, own) };
+  const client =
+    options.upkeep && new Client({ connection: await connectTemporal(temporal), namespace: temporal.namespace });
+  const upkeep = options.upkeep && client && createUpkeepActivities(options.upkeep.of, (id) => isRunning(client, id));
+  const activities = { ...createHandsActivities(hands, blobs, own), ...upkeep };
   const create = (taskQueue: string) =>
     Worker.create({
       connection,
@@ -49,10 +58,12 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
     .then(() => undefined)
     .finally(async () => {
       await connection.close();
+      await client?.connection.close();
       await options.beforeClose?.();
       await hands.close();
     });
   done.catch(() => undefined);
+  if (options.upkeep && client) await beginUpkeep(client, options.upkeep, queue);
   return {
     done,
     async stop() {
@@ -60,4 +71,29 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
       await done;
     },
   };
+}
+
+/** One upkeep for all workers of an installation: the newest says what is to be in stock. */
+async function beginUpkeep(
+  client: Client,
+  { of, size, installation }: NonNullable<HandsProvider['upkeep']>,
+  queue: string,
+): Promise<void> {
+  const stock: Stock = { size, template: of.template };
+  await client.workflow.signalWithStart(KEEP_SANDBOXES, {
+    workflowId: `sandboxes/${installation}`,
+    taskQueue: BRAIN_QUEUE,
+    args: [{ stock, queue } satisfies UpkeepInput],
+    signal: STOCK,
+    signalArgs: [stock],
+  });
+}
+
+async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }

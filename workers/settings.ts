@@ -243,6 +243,20 @@ export const SETTINGS = {
         return z.NEVER;
       }),
   ),
+  LONGHAND_WARM_POOL: setting(
+    ['hands'],
+    '0',
+    'Kubernetes: sandboxes that are kept ready ahead of need. Each costs what an idle one costs; without, the first call waits for a pod.',
+    z
+      .string()
+      .optional()
+      .transform((value, context) => {
+        const number = Number(value ?? 0);
+        if (Number.isInteger(number) && number >= 0 && number <= 1_000) return number;
+        context.addIssue('Give a whole number from 0 to 1000');
+        return z.NEVER;
+      }),
+  ),
   LONGHAND_RUNSC: setting(
     ['hands'],
     'PATH, then the cache, then a download, then a build with Go',

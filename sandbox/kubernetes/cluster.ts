@@ -40,10 +40,13 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-/** Reads a kubeconfig (KUBECONFIG, or the user's), or what Kubernetes gives to a pod's service account. */
-export function connectCluster(): Cluster {
+/**
+ * Where the cluster is and who we are there. Default: a kubeconfig (KUBECONFIG, or the user's), or what Kubernetes gives
+ * to a pod's service account.
+ */
+export function connectCluster(load = (config: KubeConfig) => config.loadFromDefault()): Cluster {
   const config = new SharedConnections();
-  config.loadFromDefault();
+  load(config);
   return {
     config,
     core: config.makeApiClient(CoreV1Api),

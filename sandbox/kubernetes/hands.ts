@@ -25,9 +25,10 @@ import { orMissing, statusOf, wordsOf } from './cluster.ts';
 import { type Generations, openGenerations } from './generations.ts';
 import { LABELS, ownerHash, podName, sessionHash } from './names.ts';
 import { DEFAULT_PATIENCE_MS, DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
-import { sandboxPod } from './pod.ts';
+import { sandboxPod, templateOf } from './pod.ts';
 import { goneBecause, type Pods, watchPods } from './pods.ts';
 import { openPool, type Pool } from './pool.ts';
+import { reapPods } from './reaper.ts';
 
 /** Between looks at what another worker does to the same pod, milliseconds. */
 const LOOK_MS = 200;
@@ -51,6 +52,12 @@ interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints'> {
 }
 
 export interface KubernetesHands extends Hands {
+  /** Names what the pods of the warm pool are made of. */
+  readonly template: string;
+  /** As `refill`; then waits `ms`, or until one is claimed. */
+  keepStock(size: number, ms: number, signal: AbortSignal): Promise<void>;
+  /** Ends pods older than `youngMs` that no session claims. @returns how many. */
+  reap(youngMs: number, isLive: (sessionId: string) => Promise<boolean>): Promise<number>;
   /** Makes the warm pool be `size` ready pods; returns when it is. Safe to repeat, also by several at once. */
   refill(size: number, signal: AbortSignal): Promise<void>;
 }
@@ -113,7 +120,14 @@ export function createKubernetesHands(options: KubernetesOptions): KubernetesHan
     release: (ref) => inTurn(ref.sessionId, () => life.destroy(ref.id, 'it was released')),
     listFiles: (ref, path) => within(ref, ({ client }) => client.listFiles(path)),
     readFile: (ref, path) => within(ref, ({ client }) => client.readFile(path)),
+    template: templateOf(options),
     refill: (size, signal) => life.pool.refill(size, signal),
+    async keepStock(size, ms, signal) {
+      await life.pool.refill(size, signal);
+      const until = Date.now() + ms;
+      while (!signal.aborted && Date.now() < until && life.pool.ready() >= size) await sleep(LOOK_MS);
+    },
+    reap: (youngMs, isLive) => reapPods(options, youngMs, isLive),
     close: async () => life.close(),
   };
 }

@@ -23,6 +23,8 @@ interface Parts {
 }
 
 export interface Pool {
+  /** How many are ready, by what the watch knows. */
+  ready(): number;
   /** Claims a ready pod for a sandbox; undefined when there is none, or it needs what those have not. */
   claim(spec: SandboxSpec): Promise<V1Pod | undefined>;
   /** Makes the pool be `size` ready pods: makes what is missing, ends what is too many, unwell or outdated. */
@@ -81,12 +83,19 @@ export function openPool({ options, pods, attach }: Parts): Pool {
     }
   };
 
+  const readyOnes = () => pods.all().filter((pod) => isOurs(pod, 'ready'));
+
   return {
+    ready() {
+      pods.begin();
+      return readyOnes().length;
+    },
+
     async claim(spec) {
       // Folders for skills and limits are part of a pod from its beginning.
       if (spec.skills || spec.limits) return undefined;
       pods.begin();
-      const ready = pods.all().filter((pod) => isOurs(pod, 'ready'));
+      const ready = readyOnes();
       // From a place of its own, so that claims at the same moment rarely meet.
       const from = randomBytes(4).readUInt32BE() % Math.max(1, ready.length);
       for (const pod of [...ready.slice(from), ...ready.slice(0, from)]) {
