@@ -17,6 +17,8 @@ export function watchedSession(socket: Socket, patienceMs: number): ClientHttp2S
   socket.on('error', () => undefined);
   let lastPong = Date.now();
   const timer = setInterval(() => {
+    // `close` comes later, and a ping would throw.
+    if (session.destroyed) return clearInterval(timer);
     if (Date.now() - lastPong > patienceMs) return session.destroy();
     session.ping((error) => {
       if (!error) lastPong = Date.now();
