@@ -100,6 +100,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   done.catch(() => undefined);
   return {
     done,
+    takesWork: () => worker.getState() === 'RUNNING',
     async stop() {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await done;

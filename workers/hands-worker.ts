@@ -66,6 +66,7 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
   if (options.upkeep && client) await beginUpkeep(client, options.upkeep, queue);
   return {
     done,
+    takesWork: () => workers.every((worker) => worker.getState() === 'RUNNING'),
     async stop() {
       stop();
       await done;

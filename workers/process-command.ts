@@ -16,6 +16,8 @@ export interface RunningPart {
   stop(): Promise<void>;
   /** Settles when it has ended; rejects when it failed. */
   done: Promise<void>;
+  /** Whether it still takes work: one that failed may be long in ending. Absent: it does, as long as it runs. */
+  takesWork?(): boolean;
 }
 
 /** What every part is given. */
@@ -55,7 +57,7 @@ export async function runPart(
     // The parent may have died while this started, before anything listened.
     if (hasParent && !process.connected) await part.stop();
     else process.stdout.write(`${name} ready\n`);
-    const notReady = await keepReadyFile(settings.LONGHAND_READY_FILE).catch(async (error: unknown) => {
+    const notReady = await keepReadyFile(settings.LONGHAND_READY_FILE, part.takesWork).catch(async (error: unknown) => {
       await part.stop();
       throw new SettingsError(`LONGHAND_READY_FILE cannot be written: ${(error as Error).message}.`);
     });

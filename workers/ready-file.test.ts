@@ -27,6 +27,24 @@ test('the file is there while the part takes work, as old as its last sign of li
   await expect(stat(path)).rejects.toThrow(/ENOENT/);
 });
 
+test('the file of a part that takes no more work grows old', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const path = join(folder, 'ready');
+  let asked = 0;
+  const end = await keepReadyFile(path, () => {
+    asked++;
+    return false;
+  });
+  const longAgo = new Date(Date.now() - 3_600_000);
+  await utimes(path, longAgo, longAgo);
+  vi.advanceTimersByTime(15_000);
+  vi.useRealTimers();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(asked).toBe(3);
+  expect((await stat(path)).mtimeMs).toBe(longAgo.getTime());
+  await end();
+});
+
 test('a folder that is not there ends the start', async () => {
   await expect(keepReadyFile(join(folder, 'nowhere', 'ready'))).rejects.toThrow(/ENOENT/);
 });
