@@ -53,6 +53,7 @@
 - { name: LONGHAND_KUBERNETES_NAMESPACE, value: {{ .namespace | quote }} }
 - { name: LONGHAND_SANDBOX_IMAGE, value: {{ required "sandboxes.image: give the image of k8s/image/Dockerfile" .image | quote }} }
 - { name: LONGHAND_SANDBOX_RESERVE, value: {{ .reserve | quote }} }
+- { name: LONGHAND_WARM_POOL, value: {{ .warmPool | quote }} }
 - { name: LONGHAND_RUNTIME_CLASS, value: {{ .runtimeClass.name | quote }} }
 {{- end }}
 {{- end }}
