@@ -12,7 +12,10 @@ export function watchedSession(socket: Socket, patienceMs: number): ClientHttp2S
     createConnection: () => socket,
     settings: { initialWindowSize: WINDOW_BYTES },
   });
-  session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
+  session.once('connect', () => {
+    // `connect` is told a moment late, too.
+    if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES);
+  });
   session.on('error', () => undefined);
   socket.on('error', () => undefined);
   let lastPong = Date.now();

@@ -39,7 +39,9 @@ export function openShellDoor(
       socket.destroy();
       if (live === session) live = undefined;
     });
-    session.once('connect', () => session.setLocalWindowSize(WINDOW_BYTES));
+    session.once('connect', () => {
+      if (!session.destroyed) session.setLocalWindowSize(WINDOW_BYTES);
+    });
     begin(session, ++nth).then(
       () => {
         live = session;
