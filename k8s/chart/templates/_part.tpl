@@ -99,8 +99,8 @@ spec:
             timeoutSeconds: 5
           # The file is renewed every 5 s by a process that is awake.
           livenessProbe:
-            exec: { command: [sh, -c, "find /run/longhand/ready -mmin -2 | grep -q ."] }
-            periodSeconds: 30
+            exec: { command: [sh, -c, "find /run/longhand/ready -mmin -1 | grep -q ."] }
+            periodSeconds: 20
             timeoutSeconds: 10
           volumeMounts:
             {{- if $claim }}
