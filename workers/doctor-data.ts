@@ -1,7 +1,6 @@
 /** The folders: the data folder and the blob store. */
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { type BlobPlace, blobPlace, s3Client } from '../store/blobs/open.ts';
 import { blobUrl } from './data-folder.ts';
 import type { Examination, Finding } from './doctor.ts';
@@ -21,7 +20,8 @@ async function blobFinding(place: BlobPlace, variable: string): Promise<Finding>
   if (place.kind === 'folder') return await folderFinding('blob store', place.path, variable);
   const check = 'blob store';
   const where = `bucket ${place.name}${place.endpoint ? ` at ${place.endpoint}` : ''}`;
-  const client = s3Client(place);
+  const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+  const client = await s3Client(place);
   try {
     const asked = new ListObjectsV2Command({ Bucket: place.name, Prefix: place.prefix, MaxKeys: 1 });
     await client.send(asked, { abortSignal: AbortSignal.timeout(BUCKET_MS) });

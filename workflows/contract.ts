@@ -32,7 +32,7 @@ export const STALE = 'update_stale';
  * How long a brain may take for a step of a workflow before another one gets it: what a session waits whose brain dies in
  * the middle of a step. A step takes milliseconds, a replay of the longest run (`maxRunEvents`) less than a second.
  */
-export const WORKFLOW_TASK_TIMEOUT = '5s';
+export const WORKFLOW_TASK_TIMEOUT = '4s';
 export const BRAIN_QUEUE = 'brain';
 export const HANDS_QUEUE = 'hands';
 /** Task queue of the hands workers of one machine, for sandboxes that only those can reach. */

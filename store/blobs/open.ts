@@ -1,9 +1,8 @@
 /** The blob store that a URL names: a folder or a bucket. */
 import { fileURLToPath } from 'node:url';
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { Blobs } from './blobs.ts';
 import { openLocalBlobs } from './local.ts';
-import { openS3Blobs } from './s3.ts';
 
 /** The URL names no blob store; the message says what would. */
 export class BlobUrlError extends Error {
@@ -64,11 +63,18 @@ export function blobPlace(url: string): BlobPlace {
 export async function openBlobs(url: string): Promise<Blobs> {
   const place = blobPlace(url);
   if (place.kind === 'folder') return await openLocalBlobs(place.path);
-  return openS3Blobs({ client: s3Client(place), name: place.name, prefix: place.prefix });
+  const { openS3Blobs } = await import('./s3.ts');
+  return openS3Blobs({ client: await s3Client(place), name: place.name, prefix: place.prefix });
 }
 
 /** Credentials come the way they do for every AWS program: the environment, a profile, the machine's role. */
-export function s3Client({ endpoint, region, pathStyle }: Extract<BlobPlace, { kind: 'bucket' }>): S3Client {
+export async function s3Client({
+  endpoint,
+  region,
+  pathStyle,
+}: Extract<BlobPlace, { kind: 'bucket' }>): Promise<S3Client> {
+  // Only where it is used: it takes 60 MB.
+  const { S3Client } = await import('@aws-sdk/client-s3');
   return new S3Client({
     ...(endpoint ? { endpoint } : {}),
     // Stores that know no regions accept any.

@@ -34,7 +34,7 @@ test('an object that was changed is not given out', async () => {
 test('an upload whose process died is given up once it is old, and goes with its area', async () => {
   const place = blobPlace(server.blobUrl('some/prefix'));
   if (place.kind !== 'bucket') throw new Error('not a bucket');
-  const client = s3Client(place);
+  const client = await s3Client(place);
   const Bucket = server.bucket;
   const begin = (area: string) =>
     client.send(new CreateMultipartUploadCommand({ Bucket, Key: `some/prefix/${area}/.incoming/dead` }));
