@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { sessionWorkflowId } from '../events/ids.ts';
 import { runDemo } from '../examples/demo/demo.ts';
 import { startRehearsal } from '../rehearsal/rehearsal.ts';
@@ -75,7 +75,7 @@ function withoutServers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 }
 
 async function play(dev: Dev, live: boolean): Promise<number> {
-  const files = await openSessionFiles(dev.temporal, dev.layout.blobs);
+  const files = await openSessionFiles(dev.temporal, pathToFileURL(dev.layout.blobs).href);
   try {
     const { exitCode } = await runDemo({
       baseURL: dev.apiUrl,
