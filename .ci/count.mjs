@@ -1,17 +1,35 @@
-/** Prints the closing line of a test run from vitest's JSON: `N passed, N failed[, N skipped]`. */
+/**
+ * Prints the closing line of test runs from vitest's JSON: `N passed, N failed[, N skipped]`. Several runs are one: a
+ * test that one of them skipped counts as what another made of it.
+ */
 import { readFileSync } from 'node:fs';
 
-let run;
-try {
-  run = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-} catch {
-  run = { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, testResults: [] };
+/** What became of a test is the strongest word of all runs. */
+const STRENGTH = { skipped: 0, passed: 1, failed: 2 };
+const outcomes = new Map();
+const note = (name, outcome) => {
+  const before = outcomes.get(name);
+  if (before === undefined || STRENGTH[outcome] > STRENGTH[before]) outcomes.set(name, outcome);
+};
+
+for (const file of process.argv.slice(2)) {
+  let run;
+  try {
+    run = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    note(`${file} was not written`, 'failed');
+    continue;
+  }
+  for (const { name, status, assertionResults } of run.testResults) {
+    const failed = assertionResults.some((test) => test.status === 'failed');
+    // A file that could not be loaded, or whose preparations failed, holds no test that failed.
+    if (status === 'failed' && !failed) note(name, 'failed');
+    for (const [index, test] of assertionResults.entries()) {
+      // By place: the reason for which a test is skipped stands in its name.
+      note(`${name} ${index}`, test.status === 'passed' || test.status === 'failed' ? test.status : 'skipped');
+    }
+  }
 }
-// A file that could not be loaded, or whose preparations failed, holds no test that failed.
-const broken = run.testResults.filter(
-  (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
-).length;
-const skipped = (run.numPendingTests ?? 0) + (run.numTodoTests ?? 0);
-console.log(
-  `${run.numPassedTests} passed, ${run.numFailedTests + broken} failed${skipped ? `, ${skipped} skipped` : ''}`,
-);
+const count = (outcome) => [...outcomes.values()].filter((each) => each === outcome).length;
+const skipped = count('skipped');
+console.log(`${count('passed')} passed, ${count('failed')} failed${skipped ? `, ${skipped} skipped` : ''}`);

@@ -12,6 +12,8 @@ import { readSettings, type Settings } from './settings.ts';
 
 const SCRIPT = fileURLToPath(new URL('../examples/demo/rehearsal.yaml', import.meta.url));
 const OUTPUT = 'longhand-demo';
+/** Settings that name places which outlive the demo. */
+const OTHER_PLACES = new Set(['DATABASE_URL', 'BLOB_URL', 'LONGHAND_SANDBOX']);
 
 /** @returns 0 when all went as promised, 1 with what did not, 2 when it was called wrongly. */
 export async function demoCommand(args: string[]): Promise<number> {
@@ -70,7 +72,7 @@ function demoSettings(home: string, rehearsalUrl: string | undefined): Settings 
 /** The person's environment without the servers that Longhand would use instead of its own. */
 function withoutServers(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(env).filter(([name]) => name !== 'DATABASE_URL' && !name.startsWith('TEMPORAL_')),
+    Object.entries(env).filter(([name]) => !OTHER_PLACES.has(name) && !name.startsWith('TEMPORAL_')),
   );
 }
 

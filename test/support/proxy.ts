@@ -12,8 +12,8 @@ export interface NetworkProxy {
   close(): Promise<void>;
 }
 
-/** @param target - host:port, or the path of a Unix socket. */
-export async function startProxy(target: string | { path: string }): Promise<NetworkProxy> {
+/** @param target - host:port, or the path of a Unix socket. @param listenOn - address of this machine to be reached at. */
+export async function startProxy(target: string | { path: string }, listenOn = '127.0.0.1'): Promise<NetworkProxy> {
   const [host, port] = typeof target === 'string' ? target.split(':') : [];
   const dial = () => (typeof target === 'string' ? connect(Number(port), host) : connect(target.path));
   const sockets = new Set<Socket>();
@@ -42,10 +42,10 @@ export async function startProxy(target: string | { path: string }): Promise<Net
     upstream.pipe(client);
     if (held) client.pause();
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, listenOn);
   await once(server, 'listening');
   return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `${listenOn}:${(server.address() as AddressInfo).port}`,
     hold() {
       held = true;
       for (const client of clients) client.pause();

@@ -10,11 +10,11 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs it to its end, whatever that is. */
-export async function longhand(args: string[], env: Record<string, string>): Promise<Outcome> {
+/** Runs it to its end, whatever that is. @param cwd - default: this process's. */
+export async function longhand(args: string[], env: Record<string, string>, cwd?: string): Promise<Outcome> {
   const whole = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...env };
   return await new Promise((resolve) => {
-    execFile(process.execPath, [LONGHAND, ...args], { env: whole, timeout: 120_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [LONGHAND, ...args], { env: whole, cwd, timeout: 120_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
     });
   });
