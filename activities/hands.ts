@@ -2,7 +2,13 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ResultBlock } from '../events/wire.ts';
-import { type Hands, type InputFile, SandboxFullError, SandboxGoneError } from '../sandbox/hands.ts';
+import {
+  CheckpointTooLargeError,
+  type Hands,
+  type InputFile,
+  SandboxFullError,
+  SandboxGoneError,
+} from '../sandbox/hands.ts';
 import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/blobs.ts';
 import { externalize, internalize } from '../store/blobs/parts.ts';
 import { type ExecuteInput, type ExecuteResult, type HandsActivities, SANDBOX_GONE } from '../workflows/contract.ts';
@@ -13,7 +19,9 @@ import { readOutputs } from './outputs.ts';
 /** A sandbox that has ended does not come back by asking again. */
 function asTerminal(error: unknown): never {
   if (error instanceof SandboxGoneError) throw ApplicationFailure.nonRetryable(error.message, SANDBOX_GONE);
-  const forGood = [SandboxFullError, BlobMissingError, BlobCorruptError].some((kind) => error instanceof kind);
+  const forGood = [SandboxFullError, CheckpointTooLargeError, BlobMissingError, BlobCorruptError].some(
+    (kind) => error instanceof kind,
+  );
   if (forGood && error instanceof Error) throw ApplicationFailure.nonRetryable(error.message, error.name);
   throw error;
 }

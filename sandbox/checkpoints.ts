@@ -1,17 +1,34 @@
 /** Checkpoints on their way between a sandbox and the store, for every provider whose sandboxes run the tool server. */
 import { createHash } from 'node:crypto';
 import { Transform } from 'node:stream';
-import type { Checkpoint, CheckpointStore, SandboxRef } from './hands.ts';
-import type { ToolClient } from './tool-client.ts';
+import {
+  type Checkpoint,
+  type CheckpointStore,
+  CheckpointTooLargeError,
+  type SandboxLimits,
+  type SandboxRef,
+} from './hands.ts';
+import type { CheckpointLimits } from './server/protocol.ts';
+import { type ToolClient, ToolServerError } from './tool-client.ts';
 
-/** Stores the files; undefined when they are those of `since`. */
+const CONTENT_TOO_LARGE = 413;
+
+/** Packed, it lies beside the journal while it is made, in half of the disk's size. */
+export function checkpointLimits({ diskBytes }: Pick<SandboxLimits, 'diskBytes'>): CheckpointLimits {
+  return { packed: Math.floor((diskBytes * 3) / 8), whole: diskBytes };
+}
+
+/** Stores the files; undefined when they are those of `since`. @throws CheckpointTooLargeError */
 export async function storeCheckpoint(
   client: Pick<ToolClient, 'pack'>,
   checkpoints: CheckpointStore,
   ref: SandboxRef,
   since?: string,
 ): Promise<Checkpoint | undefined> {
-  const archive = await client.pack(since);
+  const archive = await client.pack(since).catch((error: unknown) => {
+    const tooLarge = error instanceof ToolServerError && error.status === CONTENT_TOO_LARGE;
+    throw tooLarge ? new CheckpointTooLargeError(error.message) : error;
+  });
   if (!archive) return undefined;
   const { key, sha256, bytes } = await checkpoints.put(ref.sessionId, archive.body);
   if (sha256 !== archive.sha256) {

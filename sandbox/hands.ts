@@ -131,6 +131,11 @@ export class SandboxFullError extends Error {
   override name = 'SandboxFullError';
 }
 
+/** Thrown when the files of a sandbox are more than a checkpoint may hold. Terminal, as long as they are the same. */
+export class CheckpointTooLargeError extends Error {
+  override name = 'CheckpointTooLargeError';
+}
+
 export interface Hands {
   readonly provider: string;
   /** Throws with cause and fix when isolation cannot be had here. There is no unsandboxed mode. */
@@ -147,7 +152,10 @@ export interface Hands {
   execute(ref: SandboxRef, call: ToolCall, signal: AbortSignal): Promise<CallOutcome>;
   /** Kills running calls (all of the thread's when `ids` is absent) and records them as interrupted. */
   stopCalls(ref: SandboxRef, thread: string, ids?: string[]): Promise<void>;
-  /** Stores the files; undefined when nothing has changed since `since` (the last checkpoint's sha256). */
+  /**
+   * Stores the files; undefined when nothing has changed since `since` (the last checkpoint's sha256).
+   * @throws CheckpointTooLargeError when they take more than three eighths of the disk limit, packed.
+   */
   checkpoint(ref: SandboxRef, since?: string): Promise<Checkpoint | undefined>;
   /**
    * Makes the read-only files of a sandbox be exactly `files`: what is missing is brought in, what is not listed goes.

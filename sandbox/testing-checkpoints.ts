@@ -1,6 +1,10 @@
-/** A checkpoint store for tests of providers. */
-import { createHash } from 'node:crypto';
+/** Checkpoint stores for tests of providers. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { CheckpointStore } from './hands.ts';
 
 export function memoryCheckpoints(): CheckpointStore {
@@ -19,5 +23,28 @@ export function memoryCheckpoints(): CheckpointStore {
       if (!bytes) throw new Error(`There is no checkpoint ${key}.`);
       return Readable.from([bytes]);
     },
+  };
+}
+
+/** For checkpoints that do not fit into memory. */
+export function folderCheckpoints(folder: string): CheckpointStore {
+  return {
+    async put(_sessionId, body) {
+      const draft = join(folder, randomUUID());
+      const hash = createHash('sha256');
+      let bytes = 0;
+      const measure = async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          hash.update(chunk);
+          bytes += chunk.length;
+          yield chunk;
+        }
+      };
+      await pipeline(body, measure, createWriteStream(draft));
+      const sha256 = hash.digest('hex');
+      await rename(draft, join(folder, sha256));
+      return { key: sha256, sha256, bytes };
+    },
+    get: async (_sessionId, key) => createReadStream(join(folder, key)),
   };
 }

@@ -25,6 +25,8 @@ export const POST = 'post';
 export const SANDBOX_QUERY = 'sandbox';
 /** Failure type of an activity that needs a sandbox which has ended. */
 export const SANDBOX_GONE = 'SandboxGone';
+/** Failure type of a checkpoint that would be more than is kept: the name of the hands' error. */
+export const CHECKPOINT_TOO_LARGE = 'CheckpointTooLargeError';
 export const FILES_WORKFLOW = 'files';
 /** Error code of an update that was computed from what is no longer so. */
 export const STALE = 'update_stale';

@@ -1,11 +1,17 @@
 /** What failed activities mean, in words for a model or a log. */
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
-import { SANDBOX_GONE } from './contract.ts';
+import { CHECKPOINT_TOO_LARGE, SANDBOX_GONE } from './contract.ts';
 
 /** True when the hands say that the sandbox is no more. */
 export function isGone(error: unknown): boolean {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   return cause instanceof ApplicationFailure && cause.type === SANDBOX_GONE;
+}
+
+/** True when the files of a sandbox are more than a checkpoint may hold. */
+export function isTooLarge(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure && cause.type === CHECKPOINT_TOO_LARGE;
 }
 
 /** Of a sandbox that only one machine can reach. */

@@ -6,7 +6,7 @@ import { ApplicationFailure, log } from '@temporalio/workflow';
 import type { SandboxRef } from '../sandbox/hands.ts';
 import { type HandsRoute, routeOf, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
-import { isGone, reason, waitedInVain } from './failure-words.ts';
+import { isGone, isTooLarge, reason, waitedInVain } from './failure-words.ts';
 import type { SessionHost } from './session-host.ts';
 
 interface SandboxHost extends SessionHost {
@@ -131,6 +131,9 @@ export function createSessionSandbox(
         return true;
       }
       log.warn('checkpoint failed; the sandbox is kept', { reason: reason(error) });
+      if (isTooLarge(error)) {
+        host.dispatch({ in: 'unsaved', generation: ref.generation, message: reason(error) });
+      }
       return false;
     } finally {
       host.end();

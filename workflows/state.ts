@@ -81,6 +81,8 @@ export interface Sandbox {
   changes: number;
   /** `changes` when the last checkpoint was begun: equal means that there is nothing to save. */
   saved: number;
+  /** The last checkpoint would have been more than is kept, and people were told. */
+  tooLarge?: boolean;
 }
 
 /** What the agent works towards, and how far it has come. */

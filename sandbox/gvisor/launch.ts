@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chownSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkpointLimits } from '../checkpoints.ts';
 import type { SandboxLimits } from '../hands.ts';
 import { type ServerConfig, SKILLS } from '../server/protocol.ts';
 import { DOOR, JOURNAL, NODE, ociSpec, RUN, TOOL_SERVER } from './oci.ts';
@@ -72,6 +73,7 @@ export async function makeFolders(places: Places, { id, uid, limits, inodes, pro
     memoryBytes: limits.memoryBytes,
     pids: limits.pids,
     inodes,
+    checkpoint: checkpointLimits(limits),
   };
   await writeFile(join(door, 'server.json'), JSON.stringify(config), { mode: 0o600 });
   if (uid !== undefined) chownSync(join(door, 'server.json'), uid, uid);

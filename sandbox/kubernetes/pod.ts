@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { V1Container, V1Pod, V1VolumeMount } from '@kubernetes/client-node';
+import { checkpointLimits } from '../checkpoints.ts';
 import type { SandboxLimits, SandboxSpec } from '../hands.ts';
 import { AGENT_UID, HOME, OUTPUTS, type ServerConfig, SKILLS, UPLOADS, WORKSPACE } from '../server/protocol.ts';
 import { APP, LABELS, ownerHash, podKeys, podName, SESSION_ANNOTATION, sessionHash, TOOL_PORT } from './names.ts';
@@ -211,6 +212,7 @@ function serverConfig(
     memoryBytes: limits.memoryBytes,
     pids: limits.pids,
     inodes: Math.max(10_000, Math.min(byDisk, byMemory)),
+    checkpoint: checkpointLimits(limits),
     countIn: [WORKSPACE, HOME, OUTPUTS, '/tmp', '/var/tmp'],
     shellNote,
     awaitRestore: spec.restore !== undefined,

@@ -50,6 +50,7 @@ export interface ServerConfig {
   pids: number;
   /** Files, directories and links that the agent may make. */
   inodes: number;
+  checkpoint: CheckpointLimits;
   /** Folders in which they are counted; default `/`, without what is mounted below. */
   countIn?: string[];
   /** What the first command of each thread is told about its shell; absent in a session's first sandbox. */
@@ -58,6 +59,14 @@ export interface ServerConfig {
   skills?: true;
   /** Whether files must be restored (`PUT /checkpoint`) before the first call is taken. */
   awaitRestore: boolean;
+}
+
+/** How much of the agent's files is kept, bytes. */
+export interface CheckpointLimits {
+  /** Packed: a checkpoint lies on the journal's mount while it is made. */
+  packed: number;
+  /** As a tar, with the sizes that the files claim: gVisor does not say where a file has holes. */
+  whole: number;
 }
 
 /** A tool server that listens. Everything in the sandbox shares its network, so callers and server prove who they are. */

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { InputFile } from '../hands.ts';
 import type { AgentSide } from './agent-side.ts';
-import { pack, readArchive, unpack } from './archive.ts';
+import { ArchiveTooLargeError, pack, readArchive, unpack } from './archive.ts';
 import { CallConflictError, type Calls } from './calls.ts';
 import { ClaimedError, takeClaim } from './claims.ts';
 import { InputRefusedError, type Inputs } from './inputs.ts';
@@ -162,7 +162,11 @@ async function restore({ config, journal, side }: Parts, request: Request, respo
 }
 
 async function checkpoint({ config, spoolDir, side }: Parts, since: string | null, response: Response): Promise<void> {
-  const archive = await pack(side.files, spoolDir, config.skills === true);
+  const archive = await pack(side.files, spoolDir, config.skills === true, config.checkpoint).catch(
+    (error: unknown) => {
+      throw error instanceof ArchiveTooLargeError ? new HttpError(413, error.message) : error;
+    },
+  );
   if (archive.sha256 === since) {
     await archive.remove();
     return send(response, 204);

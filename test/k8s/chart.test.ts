@@ -50,8 +50,9 @@ describe.skipIf(missing)(`the chart${missing ? ` (skipped: ${missing})` : ''}`, 
 
     const postgres = await startTemporaryPostgres();
     undo.push(() => postgres.remove());
-    const database = new URL(await createDatabase(postgres.url), 'postgres://none');
-    const socket = `${new URL(postgres.url, 'postgres://none').searchParams.get('host')}/.s.PGSQL.5432`;
+    const url = await createDatabase(postgres.url);
+    const [, name, socketFolder] = /@\/(\w+)\?host=(.+)$/.exec(url) ?? [];
+    const socket = `${decodeURIComponent(socketFolder ?? '')}/.s.PGSQL.5432`;
     const databaseAddress = await reached({ path: socket });
     const temporal = await startTestTemporal(folder);
     undo.push(() => temporal.stop());
@@ -83,7 +84,7 @@ describe.skipIf(missing)(`the chart${missing ? ` (skipped: ${missing})` : ''}`, 
       cluster.core.createNamespacedSecret({ namespace: NAMESPACE, body: { metadata: { name }, stringData } });
     await Promise.all([
       secret('database', {
-        url: `postgres://longhand@${databaseAddress}${database.pathname}`,
+        url: `postgres://longhand@${databaseAddress}/${name}`,
       }),
       secret('model', { 'api-key': 'rehearsal' }),
       secret('api', { 'api-key': apiKey }),

@@ -35,6 +35,29 @@ describe('the hands', () => {
   });
 });
 
+describe('files that are more than a checkpoint may hold', () => {
+  test('are said once, until one succeeds again; the session and its sandbox go on', () => {
+    const session = startSession();
+    session.send(message('go'));
+    session.use('bash');
+    session.feed({ in: 'provisioned', ref: { sessionId: 'sesn_1', generation: 1, id: 'x', provider: 'gvisor' } });
+    session.finish('use_1_0');
+    session.reply({});
+    const errors = () => session.log.filter((entry) => JSON.stringify(entry).includes('are not saved'));
+    const tooLarge = { in: 'unsaved', generation: 1, message: 'more than 3 GiB' } as const;
+    session.feed(tooLarge);
+    session.feed(tooLarge);
+    session.feed({ ...tooLarge, generation: 2 });
+    expect(errors()).toHaveLength(1);
+    expect(session.state.status).toBe('idle');
+    expect(session.state.sandbox.ref).toBeDefined();
+    const { changes } = session.state.sandbox;
+    session.feed({ in: 'checkpointed', generation: 1, changes, checkpoint: null });
+    session.feed(tooLarge);
+    expect(errors()).toHaveLength(2);
+  });
+});
+
 describe('what a sandbox holds', () => {
   const provisioned = (session: ReturnType<typeof startSession>, generation: number) =>
     session.feed({

@@ -10,8 +10,8 @@ import type { SessionState } from '../state.ts';
 import { appendResult, appendToolError, closeCall, finish } from './calls.ts';
 import { type Command, type Draft, Refusal } from './draft.ts';
 import { giveUp, woke } from './failures.ts';
+import { type Collected, collected, goIdle, unsaved } from './kept-files.ts';
 import { graded, stillGrading } from './outcome.ts';
-import { type Collected, collected, goIdle } from './outputs.ts';
 import { apply } from './requests.ts';
 import { showError } from './status.ts';
 import { endTurn, goOn, graceOver, sampled, startTurn } from './turn.ts';
@@ -34,6 +34,8 @@ export type StepInput =
   | { in: 'broughtIn'; generation: number; rev: number }
   /** `changes` is the sandbox's count when the checkpoint was begun. */
   | { in: 'checkpointed'; generation: number; changes: number; checkpoint: Checkpoint | null }
+  /** The files are more than a checkpoint may hold; `message` says so to people. */
+  | { in: 'unsaved'; generation: number; message: string }
   | { in: 'released' }
   | Collected
   | { in: 'collectLate'; turn: number }
@@ -96,6 +98,10 @@ function take(draft: Draft, input: StepInput): SessionAnswer | undefined {
       if (state.sandbox.generation !== input.generation) return;
       state.sandbox.saved = Math.max(state.sandbox.saved, input.changes);
       if (input.checkpoint) state.sandbox.checkpoint = input.checkpoint;
+      delete state.sandbox.tooLarge;
+      return;
+    case 'unsaved':
+      if (state.sandbox.generation === input.generation) unsaved(draft, input.message);
       return;
     case 'released':
       state.sandbox.ref = undefined;

@@ -5,6 +5,7 @@ import type { Call, SessionState, Turn } from '../state.ts';
 import { appendReply, appendToolError, closeCall, finish } from './calls.ts';
 import { append, type Command, type Draft, markProcessed } from './draft.ts';
 import { giveUp, modelFailed } from './failures.ts';
+import { goIdle, outputsFirst } from './kept-files.ts';
 import {
   beginOutcome,
   callOffOutcome,
@@ -13,7 +14,6 @@ import {
   leaveOutcome,
   INTERRUPTED as OUTCOME_INTERRUPTED,
 } from './outcome.ts';
-import { goIdle, outputsFirst } from './outputs.ts';
 import { showError, showIdle, showRunning } from './status.ts';
 import { addUsage, NO_TOKENS } from './usage.ts';
 

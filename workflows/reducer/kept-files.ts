@@ -1,6 +1,6 @@
 /**
- * Before a session shows idle, what its agent left under /mnt/session/outputs is brought out, so that who sees the idle
- * finds the files. The wait is short and only where the sandbox was used; whatever takes longer follows.
+ * What is kept of a sandbox. Before a session shows idle, what its agent left under /mnt/session/outputs is brought out, so
+ * that who sees the idle finds the files. The wait is short and only where the sandbox was used; whatever takes longer follows.
  */
 import type { StopDetails, StopReason } from '../../events/wire.ts';
 import { append, type Draft } from './draft.ts';
@@ -41,12 +41,24 @@ export function collected(draft: Draft, result: Collected): void {
   state.outputs = { ...state.outputs, seen, ...(result.list ? { list: result.list } : {}) };
   // Nothing follows a session's end.
   if (result.problems.length > 0 && !state.ended) {
-    const message = `Not everything under /mnt/session/outputs could be brought out:\n${result.problems.join('\n')}`;
-    // No other status fits better, and the turn is none the worse for it.
-    const error = { type: 'unknown_error' as const, message, retry_status: { type: 'exhausted' as const } };
-    append(draft, { type: 'session.error', error }, { private: { aside: true } });
+    errorAside(draft, `Not everything under /mnt/session/outputs could be brought out:\n${result.problems.join('\n')}`);
   }
   goIdle(draft, result.turn);
+}
+
+/** The sandbox's files are more than a checkpoint may hold. Said once, until one succeeds again. */
+export function unsaved(draft: Draft, words: string): void {
+  const { state } = draft;
+  if (state.sandbox.tooLarge || state.ended) return;
+  state.sandbox.tooLarge = true;
+  errorAside(draft, `The files of the sandbox are not saved, and are lost with it: ${words}`);
+}
+
+/** An error that no turn is the worse for. */
+function errorAside(draft: Draft, message: string): void {
+  // No other status fits better.
+  const error = { type: 'unknown_error' as const, message, retry_status: { type: 'exhausted' as const } };
+  append(draft, { type: 'session.error', error }, { private: { aside: true } });
 }
 
 /** The wait is over, with or without the outputs. Late answers find another turn, or none. */
