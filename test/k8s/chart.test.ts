@@ -206,7 +206,9 @@ describe.skipIf(missing)(`the chart${missing ? ` (skipped: ${missing})` : ''}`, 
 
   test('helm uninstall ends every part and every sandbox', async () => {
     await release('uninstall', RELEASE, '--wait', '--timeout', '2m');
-    const left = await cluster.core.listNamespacedPod({ namespace: NAMESPACE });
+    // A set-up that failed stays for its log.
+    const labelSelector = 'app.kubernetes.io/component!=setup';
+    const left = await cluster.core.listNamespacedPod({ namespace: NAMESPACE, labelSelector });
     expect(left.items.filter(({ metadata }) => !metadata?.deletionTimestamp)).toEqual([]);
     for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(500)) {
       if (!(await orMissing(cluster.core.readNamespace({ name: SANDBOXES })))) return;
