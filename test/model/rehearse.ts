@@ -3,7 +3,8 @@ import { isEventEntry } from '../../events/entry.ts';
 import type { RehearsalFile } from '../../rehearsal/rehearsal.ts';
 import type { AgentPolicy } from '../../workflows/contract.ts';
 import type { Post, Reply, ToolName } from '../../workflows/reducer/model/actions.ts';
-import { CANARY, createWorld, type World } from '../../workflows/reducer/model/world.ts';
+import { CANARY } from '../../workflows/reducer/model/answers.ts';
+import { createWorld, type World } from '../../workflows/reducer/model/world.ts';
 import { busy } from '../../workflows/reducer/step.ts';
 import type { Request, Scenario } from './scenario.ts';
 

@@ -4,13 +4,10 @@
  */
 import type { LogEntry } from '../../../events/entry.ts';
 import { isEventEntry } from '../../../events/entry.ts';
-import { replyEventId } from '../../../events/ids.ts';
-import type { EventParams, SessionEvent } from '../../../events/wire.ts';
+import type { EventParams } from '../../../events/wire.ts';
 import {
   type AgentPolicy,
   DEFAULT_OUTPUT_LIMITS,
-  type ExecuteResult,
-  type SampleResult,
   type SessionAnswer,
   type SessionOp,
   type SessionRequest,
@@ -20,14 +17,13 @@ import { initialState, type SessionState } from '../../state.ts';
 import type { Command } from '../draft.ts';
 import { recall } from '../recall.ts';
 import { busy, type StepInput, step } from '../step.ts';
-import { AGENT, SETTINGS, USAGE } from '../testing.ts';
+import { AGENT, SETTINGS } from '../testing.ts';
 import { isTaken } from './acceptance.ts';
-import type { Action, CallEnd, Post, Reply, Target, ToolName, Verdict } from './actions.ts';
+import type { Action, CallEnd, Post, Target } from './actions.ts';
+import { CANARY, failed, graded, outcome, replied } from './answers.ts';
 import { checkCommands, checkState, checkStep, type Outstanding } from './invariants.ts';
 import { type LogReader, openLog, readEntry } from './log-reader.ts';
 
-/** Stands in every content: wherever it shows in the state, content is carried. */
-export const CANARY = 'CANARY';
 const START = 1_700_000_000_000;
 const UNKNOWN_ID = 'sevt_unknown';
 
@@ -386,75 +382,7 @@ export function createWorld(options: { agent?: AgentPolicy; label?: string; outp
   };
 }
 
-function graded(verdict: Verdict): Grade {
-  if (verdict === 'error') return { kind: 'error', class: 'overloaded', message: CANARY, usage: USAGE };
-  if (verdict === 'stopped') return { kind: 'stopped', usage: USAGE };
-  return { kind: 'verdict', result: verdict, explanation: CANARY, usage: USAGE };
-}
-
 function count({ tokens }: LogReader, { input_tokens, output_tokens }: Grade['usage']): void {
   tokens.input += input_tokens;
   tokens.output += output_tokens;
-}
-
-function failed(action: Extract<Action, { do: 'fail' }>): SampleResult {
-  const wait = action.retryAfterMs > 0 ? { retryAfterMs: action.retryAfterMs } : {};
-  return { ok: false, class: action.class, message: `${CANARY} ${action.class}`, ...wait };
-}
-
-function outcome(how: Exclude<CallEnd, 'failed' | 'failedStarted'>): ExecuteResult {
-  switch (how) {
-    case 'ok':
-    case 'error':
-      return {
-        kind: 'finished',
-        content: [{ type: 'text', text: CANARY }],
-        isError: how === 'error',
-        startedAt: '',
-        finishedAt: '',
-      };
-    case 'unknown':
-      return { kind: 'unknown', message: 'the worker died' };
-    default:
-      return { kind: 'lost', started: how === 'lost' ? 'no' : 'maybe', message: 'gone' };
-  }
-}
-
-/** A reply as `sample` would give it; a request for a summary is answered by one. */
-export function replied(thread: string, request: number, compact: boolean, reply: Reply): SampleResult {
-  const base = (block: number) => ({ id: replyEventId(thread, request, 1, block), processed_at: '' });
-  if (compact) {
-    const event: SessionEvent = { ...base(0), type: 'agent.thread_context_compacted' };
-    return {
-      ok: true,
-      events: [{ event, private: { summary: CANARY } }],
-      calls: [],
-      stop: reply.stop === 'interrupted' ? 'interrupted' : 'compacted',
-      usage: USAGE,
-    };
-  }
-  const events: SessionEvent[] = [];
-  if (reply.thinking) events.push({ ...base(0), type: 'agent.thinking' });
-  for (let i = 0; i < reply.texts; i++) {
-    events.push({ ...base(1 + i), type: 'agent.message', content: [{ type: 'text', text: CANARY }] });
-  }
-  const first = events.length;
-  reply.tools.forEach((name, i) => {
-    const type = name === 'deploy' ? ('agent.custom_tool_use' as const) : ('agent.tool_use' as const);
-    events.push({ ...base(10 + i), type, name, input: inputOf(name) });
-  });
-  return {
-    ok: true,
-    events: events.map((event) => ({ event })),
-    calls: reply.tools.map((name, i) => ({ event: first + i, summary: name })),
-    stop: reply.stop,
-    ...(reply.stop === 'unknown' ? { stopRaw: 'tired' } : {}),
-    ...(reply.stop === 'refusal' ? { stopDetails: { type: 'refusal', category: null, explanation: null } } : {}),
-    usage: USAGE,
-    ...(reply.compactNext ? { compactNext: true } : {}),
-  };
-}
-
-function inputOf(name: ToolName): Record<string, unknown> {
-  return { command: `INPUT ${name}` };
 }
