@@ -84,7 +84,8 @@ describe.skipIf(missing)(`targets${missing ? ` (skipped: ${missing})` : ''}`, ()
     const ref = await make('small');
     const agent = (await podOf(ref.id)).spec?.containers.find(({ name }) => name === 'shell');
     expect(agent?.resources?.limits).toMatchObject({ cpu: '500m' });
-    expect(await shell(subject.hands, ref, 'ulimit -u')).toBe('150');
+    const greedy = "node -e 'Buffer.alloc(700e6, 1); setTimeout(() => {}, 20_000)'";
+    expect(await shell(subject.hands, ref, greedy)).toContain('memory limit of 512 MiB');
     await subject.hands.release(ref);
   }, 60_000);
 
