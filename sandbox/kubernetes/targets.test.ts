@@ -46,7 +46,10 @@ describe.skipIf(missing)(`targets${missing ? ` (skipped: ${missing})` : ''}`, ()
   const label = (value: string | null) =>
     subject.cluster.core.patchNode({ name: node, body: { metadata: { labels: { [LABEL]: value } } } }, merge);
   const widgets = (count: string | null) =>
-    subject.cluster.core.patchNodeStatus({ name: node, body: { status: { capacity: { [WIDGET]: count } } } }, merge);
+    subject.cluster.core.patchNodeStatus(
+      { name: node, body: { status: { capacity: { [WIDGET]: count }, allocatable: { [WIDGET]: count } } } },
+      merge,
+    );
   const make = (target: string, more: { image?: string; generation?: number } = {}, hands = subject.hands) =>
     hands.provision({ sessionId: `on-${target}`, generation: 1, target, ...more }, signal);
   const podOf = (name: string) =>
