@@ -9,6 +9,7 @@ import {
   SandboxFullError,
   SandboxGoneError,
 } from '../sandbox/hands.ts';
+import { TargetRefusedError } from '../sandbox/targets.ts';
 import { BlobCorruptError, BlobMissingError, type Blobs } from '../store/blobs/blobs.ts';
 import { externalize, internalize } from '../store/blobs/parts.ts';
 import { type ExecuteInput, type ExecuteResult, type HandsActivities, SANDBOX_GONE } from '../workflows/contract.ts';
@@ -23,6 +24,12 @@ function asTerminal(error: unknown): never {
     (kind) => error instanceof kind,
   );
   if (forGood && error instanceof Error) throw ApplicationFailure.nonRetryable(error.message, error.name);
+  throw error;
+}
+
+/** Nor does a target that the operator does not offer. Other faults of making one may pass. */
+function asRefused(error: unknown): never {
+  if (error instanceof TargetRefusedError) throw ApplicationFailure.nonRetryable(error.message, error.name);
   throw error;
 }
 
@@ -48,7 +55,7 @@ export function createHandsActivities(hands: Hands, blobs: Blobs, queue?: string
 
   return {
     async provision(spec) {
-      const ref = await beating(() => hands.provision(spec, Context.current().cancellationSignal));
+      const ref = await beating(() => hands.provision(spec, Context.current().cancellationSignal)).catch(asRefused);
       return {
         ref: queue === undefined ? ref : { ...ref, queue },
         ...(spec.restore ? { restored: spec.restore } : {}),

@@ -22,14 +22,14 @@ export interface WakeDeps {
   orm: Queries;
   log: LogStore;
   segments: Segments;
-  service: Pick<SessionService, 'settle' | 'inputs'>;
+  service: Pick<SessionService, 'settle' | 'inputs' | 'place'>;
   /** What Temporal knows of the session's workflow. */
   lookUp(
     session: string,
   ): Promise<{ workflow: 'open' | 'ended' | 'unknown' } | { workflow: 'lost'; runId: string; history: History }>;
   startAgain(input: SessionInput): Promise<void>;
   /** For a session of which nothing says what it was started with. */
-  defaults: { harness: string; settings: SessionSettings; handsQueue: string };
+  defaults: { harness: string; settings: SessionSettings };
 }
 
 export function createWake(deps: WakeDeps): (input: WakeInput) => Promise<WakeResult> {
@@ -60,12 +60,15 @@ export function createWake(deps: WakeDeps): (input: WakeInput) => Promise<WakeRe
   async function inputOf(row: SessionRow, lost: LostRun | undefined): Promise<SessionInput> {
     const agent = await findSessionAgent(orm, row.id, row.agentRev);
     if (!agent) throw new Error(`The agent of session ${row.id} at revision ${row.agentRev} is missing.`);
-    const { harness, settings, handsQueue } = lost?.input ?? deps.defaults;
+    const { harness, settings } = lost?.input ?? deps.defaults;
+    const { handsQueue, target, image } = lost?.input ?? (await placeOf(row));
     const inputs = await deps.service.inputs(row.id);
     const base: SessionInput = {
       ...{ v: 1, session: row.id, workspace: row.workspaceId, thread: row.thread },
       agent: { name: agent.name, rev: row.agentRev, tools: toolPolicies(agent) },
       ...{ harness, settings, handsQueue },
+      ...(target === undefined ? {} : { target }),
+      ...(image === undefined ? {} : { image }),
       ...(inputs ? { inputs } : {}),
     };
     const state = initialState(base, row.createdAt.getTime());
@@ -75,6 +78,12 @@ export function createWake(deps: WakeDeps): (input: WakeInput) => Promise<WakeRe
     }
     remember(state, row, lost);
     return { ...base, carried: state, woken: { again: lostRequests(state, lost) } };
+  }
+
+  async function placeOf({ id }: SessionRow) {
+    const answer = await deps.service.place(id);
+    if (!answer.ok) throw refusal(answer.refused);
+    return answer.value;
   }
 
   /** The lost run cannot do it any more. */

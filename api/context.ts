@@ -45,6 +45,14 @@ export interface FileSettings {
   skillsDir?: string;
 }
 
+/** A kind of sandboxes that the operator offers. */
+export interface OfferedTarget {
+  /** Task queue of the hands that make them. */
+  handsQueue: string;
+  /** Images that environments may ask for. */
+  images: readonly string[];
+}
+
 export interface ApiSettings {
   /** Origins that browsers may call from (`LONGHAND_ALLOWED_ORIGINS`); empty: none. */
   allowedOrigins: string[];
@@ -56,6 +64,8 @@ export interface ApiSettings {
   session: SessionSettings;
   /** Task queue of the hands for new sessions. */
   handsQueue: string;
+  /** What environments may ask for instead, by name; absent: none are set up, and asking is refused. */
+  targets?: ReadonlyMap<string, OfferedTarget>;
   /** Harness of new sessions. */
   harness: string;
   /** Longest that a request may take, ms; default 60 s. A retry then joins what is still going on. */

@@ -22,6 +22,7 @@ import { resolveSessionAgent, sessionAgentParams } from './session-agent.ts';
 import { type ResourceRows, resourceList, storeInputs, takeResources } from './session-inputs.ts';
 import type { SessionParts } from './session-parts.ts';
 import { takeSkills } from './session-skills.ts';
+import { type Placement, placementOf } from './session-target.ts';
 
 export const title = text(0, 1000).nullable().optional();
 /** What sessions cannot have yet: any value but the empty one is refused with its name. */
@@ -72,11 +73,12 @@ async function makeRow(request: CreateRequest, sessionId: string): Promise<Sessi
   if (!environment) throw notFound('environment_id: Environment', body.environment_id);
   if (environment.archived_at !== null) throw invalid('environment_id', `Environment ${environment.id} is archived`);
   refuseUnenforced(environment);
+  const placement = placementOf(deps.settings, environment);
   const session = { id: sessionId, workspaceId: caller.workspaceId };
   const make = { effectId: request.effectId, since, at: 'resources', taken: [] };
   const given = await takeResources(deps, session, body.resources ?? [], make);
   const { agent, skills } = await takeSkills(deps, caller, sessionId, wanted);
-  const startInput = await makeInput(request, sessionId, agent, { ...given, skills });
+  const startInput = await makeInput(request, sessionId, agent, placement, { ...given, skills });
   const running = (startInput.initial?.length ?? 0) > 0;
   const row: NewSession = {
     id: sessionId,
@@ -117,10 +119,11 @@ async function makeInput(
   request: CreateRequest,
   sessionId: string,
   agent: SessionAgent,
+  placement: Placement,
   given: Given,
 ): Promise<SessionInput> {
   const { deps, caller, body } = request;
-  const { settings, harness, handsQueue } = { ...deps.settings, settings: deps.settings.session };
+  const { session: settings, harness } = deps.settings;
   const thread = primaryThreadId(sessionId);
   const events = await resolveOutcomes(deps, caller, body.initial_events ?? [], 'initial_events');
   const rules = { thread, modelId: agent.model.id, systemMessages: deps.models.find(agent.model.id).systemMessages };
@@ -137,7 +140,7 @@ async function makeInput(
     agent: { name: agent.name, rev: 0, tools: toolPolicies(agent) },
     harness,
     settings,
-    handsQueue,
+    ...placement,
     ...(inputs ? { inputs } : {}),
     ...(initial.length > 0 ? { initial } : {}),
   };

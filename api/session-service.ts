@@ -3,6 +3,7 @@
  * request that one of the two ways would refuse, the other one refuses too.
  */
 import { createHash } from 'node:crypto';
+import { findEnvironment } from '../store/environments.ts';
 import { findSessionRow, type SessionRow } from '../store/sessions.ts';
 import type { Answered, SessionService } from '../workflows/service-contract.ts';
 import type { ApiDeps } from './context.ts';
@@ -12,6 +13,7 @@ import { prepareForSession } from './events.ts';
 import { resolveOutcomes } from './outcomes.ts';
 import { createBody, ensureSession } from './session-create.ts';
 import { createSessionParts } from './session-parts.ts';
+import { placementOf } from './session-target.ts';
 import { renewInputs } from './tell-inputs.ts';
 import { check } from './validation.ts';
 
@@ -72,6 +74,14 @@ export function createSessionService(deps: ApiDeps): SessionService {
       }),
 
     inputs: async (session) => ((await load(session)).inputsRev > 0 ? await renewInputs(deps, session) : undefined),
+
+    place: (session) =>
+      answered(async () => {
+        const { workspaceId, environmentId } = await load(session);
+        const environment = await findEnvironment(orm, workspaceId, environmentId);
+        if (!environment) throw notFound('Environment', environmentId);
+        return placementOf(deps.settings, environment);
+      }),
 
     settle: async (session) => (await settled(session)) !== undefined,
   };

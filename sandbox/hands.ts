@@ -17,7 +17,11 @@ export interface SandboxSpec {
   generation: number;
   /** Blob key of a checkpoint to restore before the first call. */
   restore?: Checkpoint;
-  /** Overrides of the provider's defaults; absent members keep them. */
+  /** Name of one of the operator's targets; absent: the ordinary one. The worker's own list says what it means. */
+  target?: string;
+  /** Image that the target allows; absent: the target's own. */
+  image?: string;
+  /** Overrides of the provider's and the target's defaults; absent members keep them. */
   limits?: Partial<SandboxLimits>;
   /** It gets a folder for skills, /workspace/skills, that its agent cannot write to. */
   skills?: true;

@@ -12,6 +12,7 @@ import { checkHealth } from './health.ts';
 import { loadModels } from './models-file.ts';
 import { sessionDefaults } from './session-defaults.ts';
 import type { Settings } from './settings.ts';
+import { loadTargets } from './targets-file.ts';
 import { connectTemporal, type TemporalTarget } from './temporal-connection.ts';
 import { payloadConverterPath } from './workflow-bundle.ts';
 
@@ -36,12 +37,19 @@ export interface ApiParts {
 export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> {
   const { settings, blobUrl, databaseUrl, temporal, log, handsFolder } = options;
   const models = await loadModels(settings.LONGHAND_MODELS);
+  const defaults = sessionDefaults(settings, await loadTargets(settings.LONGHAND_TARGETS));
   const onError = (error: Error) => log.warn({ err: error }, 'database connection');
   const database = openDatabase(databaseUrl, { connections: 20, onError });
   const bus = createPostgresBus(databaseUrl, database.pool, onError);
   const connection = await connectTemporal(temporal);
   const client = new Client({ connection, namespace: temporal.namespace, dataConverter: { payloadConverterPath } });
-  const health = { connection, namespace: temporal.namespace, pool: database.pool, handsFolder };
+  const health = {
+    connection,
+    namespace: temporal.namespace,
+    pool: database.pool,
+    handsFolder,
+    handsQueue: defaults.handsQueue,
+  };
   const deps: ApiDeps = {
     database,
     logStore: createLogStore(database.pool),
@@ -53,7 +61,7 @@ export async function openApiParts(options: ApiPartsOptions): Promise<ApiParts> 
       allowedOrigins: settings.LONGHAND_ALLOWED_ORIGINS,
       allowedHosts: settings.LONGHAND_ALLOWED_HOSTS,
       explicitKey: settings.LONGHAND_API_KEY,
-      ...sessionDefaults(settings),
+      ...defaults,
     },
     health: async () => ({ ...(await checkHealth(health)), ...options.knownProblems?.() }),
     log,

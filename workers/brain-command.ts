@@ -5,6 +5,7 @@ import { loadModels } from './models-file.ts';
 import { type PartStart, type RunningPart, runPart } from './process-command.ts';
 import { noArguments, requireDatabase } from './process-needs.ts';
 import { sessionDefaults } from './session-defaults.ts';
+import { loadTargets } from './targets-file.ts';
 
 export const brainCommand = (args: string[]) => runPart('brain', args, start);
 
@@ -12,6 +13,7 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   noArguments('brain', args);
   const databaseUrl = requireDatabase(settings);
   const models = await loadModels(settings.LONGHAND_MODELS);
+  const targets = await loadTargets(settings.LONGHAND_TARGETS);
   return await startBrain({
     temporal,
     databaseUrl,
@@ -24,7 +26,7 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
       headers: settings.MODEL_HEADERS,
     },
     models,
-    defaults: sessionDefaults(settings),
+    defaults: sessionDefaults(settings, targets),
     onError: (error) => log(error.message),
   });
 }

@@ -52,7 +52,7 @@ export function createBrainService(parts: BrainServiceParts): BrainService {
   });
   const ends = createSessionEnds({ temporal, pool, orm, bus, blobs, onError });
   const { lookUp, startAgain } = sessionClient;
-  const known = { harness: defaults.harness, settings: defaults.session, handsQueue: defaults.handsQueue };
+  const known = { harness: defaults.harness, settings: defaults.session };
   return {
     activities: createServiceActivities({
       ...{ service, blobs },

@@ -38,6 +38,7 @@ export function brainEnv(
     MODEL_VERSION: settings.MODEL_VERSION,
     MODEL_HEADERS: JSON.stringify(settings.MODEL_HEADERS),
     LONGHAND_MODELS: settings.LONGHAND_MODELS,
+    LONGHAND_TARGETS: settings.LONGHAND_TARGETS,
     LONGHAND_TOOL_TIMEOUT_MAX: String(settings.LONGHAND_TOOL_TIMEOUT_MAX / 1_000),
     LONGHAND_SANDBOX_IDLE: String(settings.LONGHAND_SANDBOX_IDLE / 1_000),
   });
@@ -58,6 +59,8 @@ export function handsEnv(
     ...bucketEnv(settings, env),
     LONGHAND_RUNSC: runsc,
     LONGHAND_ROOTFS: settings.LONGHAND_ROOTFS,
+    LONGHAND_TARGETS: settings.LONGHAND_TARGETS,
+    LONGHAND_HANDS_QUEUE: settings.LONGHAND_HANDS_QUEUE,
     LONGHAND_SANDBOX: settings.LONGHAND_SANDBOX,
     ...(settings.LONGHAND_SANDBOX === 'kubernetes' ? kubernetesEnv(settings, env) : {}),
   });

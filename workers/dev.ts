@@ -20,6 +20,7 @@ import { forgetApiPlace, writeApiPlace, writeTemporalPlace } from './places.ts';
 import { findRunsc, findTemporal } from './programs/find-program.ts';
 import type { Settings } from './settings.ts';
 import { type ServiceEvent, supervise } from './supervisor.ts';
+import { loadServedTargets } from './targets-file.ts';
 import { type TemporalTarget, temporalTarget } from './temporal-connection.ts';
 import { examineGivenTemporal } from './temporal-given.ts';
 
@@ -58,6 +59,7 @@ type End = () => Promise<void>;
 export async function startDev(options: DevOptions): Promise<Dev> {
   const { settings } = options;
   if (settings.LONGHAND_SANDBOX === 'gvisor') await assertSandboxPossible(settings.LONGHAND_HOME);
+  await loadServedTargets(settings);
   await refuseUsedPort(settings);
   const { layout, lock } = await openDataFolder(settings.LONGHAND_HOME);
   const ends: End[] = [async () => lock.release()];

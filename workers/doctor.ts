@@ -4,6 +4,7 @@ import { checkMachine } from './doctor-machine.ts';
 import { checkDatabase, checkTemporal } from './doctor-servers.ts';
 import { assertOnlyOwnSecrets } from './own-settings.ts';
 import { type ProcessName, readSettings, type Settings, SettingsError } from './settings.ts';
+import { loadServedTargets, loadTargets } from './targets-file.ts';
 import { temporalTarget } from './temporal-connection.ts';
 
 export interface Finding {
@@ -27,7 +28,13 @@ export async function examine(env: NodeJS.ProcessEnv, part?: ProcessName): Promi
   const wrong = settingsFindings(env, part);
   if (wrong.some(({ status }) => status === 'missing')) return wrong;
   const given: Examination = { settings: readSettings(env), env, part };
-  const groups = [checkMachine(given), checkDatabase(given), checkTemporal(given), checkData(given)];
+  const groups = [
+    checkMachine(given),
+    checkDatabase(given),
+    checkTemporal(given),
+    checkData(given),
+    checkTargets(given),
+  ];
   return [...wrong, ...(await Promise.all(groups)).flat(), ...modelFindings(given)];
 }
 
@@ -43,6 +50,20 @@ function settingsFindings(env: NodeJS.ProcessEnv, part: ProcessName | undefined)
     if (!(error instanceof SettingsError)) throw error;
     const fix = 'correct or unset the variable (docs/settings.md)';
     return error.message.split('\n').map((found) => ({ check, status: 'missing', found, fix }));
+  }
+}
+
+async function checkTargets({ settings, part }: Examination): Promise<Finding[]> {
+  const { LONGHAND_TARGETS: file } = settings;
+  if (file === undefined) return [];
+  const check = 'targets';
+  try {
+    const drives = part === undefined || part === 'hands';
+    const targets = await (drives ? loadServedTargets(settings) : loadTargets(file));
+    return [{ check, status: 'ok', found: [...(targets?.keys() ?? [])].join(', ') || `none in ${file}` }];
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    return [{ check, status: 'missing', found: error.message, fix: 'correct the file, or unset LONGHAND_TARGETS' }];
   }
 }
 

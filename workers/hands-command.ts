@@ -32,7 +32,8 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   // There is no unsandboxed mode: without isolation this worker takes no work.
   if (problem !== undefined) throw new Error(problem);
   const end = args.includes(SUSPEND) && suspend ? { beforeClose: suspend } : {};
-  const worker = await startHands({ temporal, hands, blobs, machine, upkeep, ...end });
+  const queue = settings.LONGHAND_HANDS_QUEUE;
+  const worker = await startHands({ temporal, hands, blobs, machine, upkeep, queue, ...end });
   worker.done.finally(endReports).catch(() => undefined);
   return worker;
 }

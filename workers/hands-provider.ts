@@ -10,6 +10,7 @@ import { machineName } from './machine-name.ts';
 import { cacheFolder } from './programs/cache.ts';
 import { findRunsc } from './programs/find-program.ts';
 import { type Settings, SettingsError } from './settings.ts';
+import { loadServedTargets } from './targets-file.ts';
 
 export interface HandsProvider {
   hands: Hands;
@@ -35,6 +36,7 @@ export async function openHandsProvider(parts: Parts): Promise<HandsProvider> {
 }
 
 async function openGvisor({ settings, folder, checkpoints, log }: Parts): Promise<HandsProvider> {
+  const targets = await loadServedTargets(settings);
   await assertSandboxPossible(settings.LONGHAND_HOME);
   const runsc = settings.LONGHAND_RUNSC ?? (await findRunsc({ env: process.env, onProgress: log }));
   const hands = createGvisorHands({
@@ -43,6 +45,7 @@ async function openGvisor({ settings, folder, checkpoints, log }: Parts): Promis
     stateDir: join(folder, 'gvisor'),
     cacheDir: cacheFolder(),
     checkpoints,
+    targets,
     ...(settings.LONGHAND_ROOTFS ? { rootfs: settings.LONGHAND_ROOTFS } : {}),
     log,
   });
@@ -56,6 +59,7 @@ async function openKubernetes({ settings, folder, checkpoints, log }: Parts): Pr
       'LONGHAND_SANDBOX is "kubernetes", and LONGHAND_SANDBOX_IMAGE is not set. Set it to the image that sandboxes run.',
     );
   }
+  const targets = await loadServedTargets(settings);
   // Only where it is used: the client is large.
   const [{ connectCluster }, { createKubernetesHands }, { ownerHash }] = await Promise.all([
     import('../sandbox/kubernetes/cluster.ts'),
@@ -71,6 +75,7 @@ async function openKubernetes({ settings, folder, checkpoints, log }: Parts): Pr
     key,
     requestShare: settings.LONGHAND_SANDBOX_RESERVE,
     checkpoints,
+    targets,
     log,
   });
   const installation = `${settings.LONGHAND_KUBERNETES_NAMESPACE}/${ownerHash(key)}`;

@@ -24,7 +24,7 @@ export interface HandsOptions {
   upkeep?: HandsProvider['upkeep'];
   /** Runs when no more work is taken, before the connections to sandboxes are closed. */
   beforeClose?(): Promise<void>;
-  /** Task queue of this worker's target; default `hands`. */
+  /** Task queue of the targets that this worker serves; default `hands`. */
   queue?: string;
 }
 
@@ -74,7 +74,10 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
   };
 }
 
-/** One upkeep for all workers of an installation: the newest says what is to be in stock. */
+/**
+ * One upkeep for all workers of an installation that serve the same queue: the newest says what is to be in stock. Workers
+ * of another queue may be of another cluster, or alone.
+ */
 async function beginUpkeep(
   client: Client,
   { of, size, installation }: NonNullable<HandsProvider['upkeep']>,
@@ -82,7 +85,7 @@ async function beginUpkeep(
 ): Promise<void> {
   const stock: Stock = { size, template: of.template };
   await client.workflow.signalWithStart(KEEP_SANDBOXES, {
-    workflowId: `sandboxes/${installation}`,
+    workflowId: `sandboxes/${installation}${queue === HANDS_QUEUE ? '' : `/${queue}`}`,
     taskQueue: BRAIN_QUEUE,
     args: [{ stock, queue } satisfies UpkeepInput],
     signal: STOCK,

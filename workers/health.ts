@@ -1,7 +1,7 @@
 /** `GET /healthz`: whether Temporal, the database, the workers and the sandbox are usable, with the reason of each. */
 import type { Connection } from '@temporalio/client';
 import type { Pool } from 'pg';
-import { BRAIN_QUEUE, HANDS_QUEUE } from '../workflows/contract.ts';
+import { BRAIN_QUEUE } from '../workflows/contract.ts';
 import { sandboxProblem } from './sandbox-report.ts';
 
 export interface PartHealth {
@@ -14,6 +14,8 @@ export interface HealthParts {
   connection: Connection;
   namespace: string;
   pool: Pool;
+  /** Of the ordinary sandboxes; targets with a queue of their own are only missed by the sessions that ask for them. */
+  handsQueue: string;
   /** Where the hands worker reports (its state folder), if it is on this machine. */
   handsFolder?: string | undefined;
 }
@@ -31,7 +33,7 @@ export async function checkHealth(parts: HealthParts): Promise<Record<string, Pa
     temporal: temporalProblem(parts),
     database: databaseProblem(parts.pool),
     brain: pollerProblem(parts, 'brain', BRAIN_QUEUE, [WORKFLOW, ACTIVITY]),
-    hands: pollerProblem(parts, 'hands', HANDS_QUEUE, [ACTIVITY]),
+    hands: pollerProblem(parts, 'hands', parts.handsQueue, [ACTIVITY]),
     ...(parts.handsFolder ? { sandbox: sandboxProblem(parts.handsFolder, Date.now()) } : {}),
   };
   const results = Object.entries(checks).map(async ([name, check]): Promise<[string, PartHealth]> => {

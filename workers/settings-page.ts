@@ -51,6 +51,29 @@ our-model:
 
 A model that is in neither list is sent upstream under its own id, with a window of ${unknown.window.toLocaleString('en')} tokens, replies of at
 most ${unknown.maxOutput.toLocaleString('en')} tokens, no effort, no thinking and no system messages.
+
+## The targets file
+
+\`LONGHAND_TARGETS\` names a YAML or JSON file: the kinds of sandboxes that there are beside the ordinary ones. An environment
+asks for one with \`longhand.target\` in its metadata, and for another image with \`longhand.image\`; a session keeps what it was
+created with. Every member may be left out. What is not offered is refused when a session is created.
+
+\`\`\`yaml
+default: # changes the ordinary sandboxes
+  limits: { memory: 4Gi }
+gpu: # at most 40 of a-z, 0-9 and "-"
+  queue: hands.gpu # hands with LONGHAND_HANDS_QUEUE=hands.gpu make them; absent: the queue of \`default\`
+  limits: { cpus: 8, memory: 32Gi, disk: 100Gi, pids: 2048 } # absent ones: 2 CPUs, 2Gi, 8Gi, 512
+  # The rest needs LONGHAND_SANDBOX=kubernetes.
+  nodeSelector: { example.com/pool: gpu } # values are strings: quote "true" and numbers
+  tolerations: [{ key: nvidia.com/gpu, operator: Exists, effect: NoSchedule }] # as Kubernetes has them
+  resources: { nvidia.com/gpu: 1 } # extended resources of the shell
+  image: registry.example/longhand-sandbox-cuda:1 # built on top of k8s/image
+  images: [registry.example/longhand-sandbox-cuda:2] # longhand.image may choose these, too
+\`\`\`
+
+The API and the brain check names and images; the hands look up what they mean in their own copy of the file, and refuse what is
+not in it. A sandbox that is already there stays as it is; the next one of its session is made by the file as it is then.
 `;
 }
 

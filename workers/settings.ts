@@ -32,6 +32,9 @@ const list = z
       .filter(Boolean),
   );
 
+/** Names of the task queues that hands serve: one per target that has workers of its own. */
+export const QUEUE = /^hands(\.[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?)?$/;
+
 function port(fallback: number) {
   return z
     .string()
@@ -193,6 +196,18 @@ export const SETTINGS = {
   ),
   MODEL_HEADERS: setting(['brain'], 'none', 'Further headers for the provider, a JSON object of strings.', headers),
   LONGHAND_MODELS: setting(['api', 'brain'], 'the built-in list', 'File that describes models, see below.', text),
+  LONGHAND_TARGETS: setting(
+    ALL,
+    'none: every sandbox is an ordinary one',
+    'File that describes the kinds of sandboxes which environments may ask for, see below. The same one for every part.',
+    text,
+  ),
+  LONGHAND_HANDS_QUEUE: setting(
+    ['hands'],
+    'hands',
+    'Task queue that the worker serves: `hands`, or that of targets with workers of their own, such as `hands.gpu`.',
+    z.string().regex(QUEUE, 'Give hands, or a name such as hands.gpu').default('hands'),
+  ),
   LONGHAND_SANDBOX: setting(
     ['hands'],
     'gvisor',

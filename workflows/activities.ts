@@ -1,6 +1,6 @@
 /** The activities a session asks for, with their time limits and retries (design section 5). */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type { SandboxRef } from '../sandbox/hands.ts';
+import type { SandboxRef, SandboxSpec } from '../sandbox/hands.ts';
 import { BRAIN_QUEUE, type BrainActivities, type HandsActivities, type SessionInput } from './contract.ts';
 
 /** Faults of infrastructure: asked again silently, soon, for as long as it takes. */
@@ -58,6 +58,14 @@ export function routeOf(
   return ref?.queue === undefined
     ? { taskQueue: handsQueue, waitMs: TARGET_WAIT_MS }
     : { taskQueue: ref.queue, waitMs: settings.machineWaitMs };
+}
+
+/** Which sandbox it is to be: the target and image that the session was given when it was made. */
+export function kindOf({
+  target,
+  image,
+}: Pick<SessionInput, 'target' | 'image'>): Pick<SandboxSpec, 'target' | 'image'> {
+  return { ...(target === undefined ? {} : { target }), ...(image === undefined ? {} : { image }) };
 }
 
 /** @param deadlineMs - the call's own deadline. */

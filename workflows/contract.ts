@@ -126,6 +126,10 @@ export interface SessionInput {
   settings: SessionSettings;
   /** Task queue of the hands for this session's target. */
   handsQueue: string;
+  /** The operator's target that its sandboxes are of; absent: the ordinary one. */
+  target?: string;
+  /** Image that its environment asked for; absent: the target's. */
+  image?: string;
   /** Read-only files of its sandbox; absent for none. */
   inputs?: SessionInputs;
   /** Events that the session is born with. */

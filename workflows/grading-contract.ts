@@ -49,6 +49,9 @@ export interface GradingInput {
   agentRev: number;
   harness: string;
   handsQueue: string;
+  /** As in `SessionInput`: the copy is made like the agent's own. */
+  target?: string;
+  image?: string;
   settings: SessionSettings;
   evaluation: Evaluation;
   /** The agent's sandbox, when there is one: a checkpoint of it is what is judged. */

@@ -12,7 +12,7 @@ import {
 } from '@temporalio/workflow';
 import type { BlobPart } from '../events/entry.ts';
 import type { Checkpoint, SandboxRef, SandboxSpec, ToolCall } from '../sandbox/hands.ts';
-import { execute, type HandsRoute, routeOf, sandboxWork } from './activities.ts';
+import { execute, type HandsRoute, kindOf, routeOf, sandboxWork } from './activities.ts';
 import type { ExecuteResult, HandsActivities } from './contract.ts';
 import { isGone, MACHINE_GONE, reason, waitedInVain } from './failure-words.ts';
 import { evaluationKey, type GraderResult, type GradingInput } from './grading-contract.ts';
@@ -74,6 +74,7 @@ export function createGradingSandbox(input: GradingInput): GradingSandbox {
     generation += 1;
     const spec: SandboxSpec = {
       ...{ sessionId: session, copy: evaluationKey(evaluation), generation },
+      ...kindOf(input),
       ...(restore ? { restore } : {}),
       ...(inputs?.skills ? { skills: true as const } : {}),
     };

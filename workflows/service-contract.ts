@@ -5,7 +5,7 @@
  */
 import type { BlobPart } from '../events/entry.ts';
 import type { CreateParams, EventParams, Session, SessionEvent, StopReason } from '../events/wire.ts';
-import type { PreparedEvent, SessionInputs } from './contract.ts';
+import type { PreparedEvent, SessionInput, SessionInputs } from './contract.ts';
 
 export const START_SESSION = 'startSession';
 export const GET_SESSION = 'getSession';
@@ -176,6 +176,8 @@ export interface SessionService {
   prepare(input: PrepareEventsInput): Promise<Answered<PreparedEvent[]>>;
   /** The read-only files that the session's sandbox must hold; undefined when it never had any. */
   inputs(session: string): Promise<SessionInputs | undefined>;
+  /** Where and of what its sandboxes are to be made, by its environment as it is now. */
+  place(session: string): Promise<Answered<Pick<SessionInput, 'handsQueue' | 'target' | 'image'>>>;
   /** Finishes a session that is half made or half removed. False when it is no more. */
   settle(session: string): Promise<boolean>;
 }

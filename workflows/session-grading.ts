@@ -11,6 +11,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import { gradingWorkflowId } from '../events/ids.ts';
+import { kindOf } from './activities.ts';
 import { DEFAULT_SESSION_SETTINGS, type SessionInput, WORKFLOW_TASK_TIMEOUT } from './contract.ts';
 import { reason } from './failure-words.ts';
 import type { grading } from './grading.ts';
@@ -59,7 +60,7 @@ export function createSessionGrading(input: SessionInput, host: SessionHost): Se
       args: [
         {
           ...{ session, thread, agentRev: agent.rev, harness: input.harness },
-          ...{ handsQueue: input.handsQueue, settings: input.settings, evaluation },
+          ...{ handsQueue: input.handsQueue, settings: input.settings, evaluation, ...kindOf(input) },
           ...(ref ? { ref } : {}),
           ...(checkpoint ? { checkpoint } : {}),
           ...(inputs ? { inputs } : {}),

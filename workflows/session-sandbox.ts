@@ -4,7 +4,7 @@
  */
 import { ApplicationFailure, log } from '@temporalio/workflow';
 import type { SandboxRef } from '../sandbox/hands.ts';
-import { type HandsRoute, routeOf, sandboxWork, stopCalls } from './activities.ts';
+import { type HandsRoute, kindOf, routeOf, sandboxWork, stopCalls } from './activities.ts';
 import type { SessionInput } from './contract.ts';
 import { isGone, isTooLarge, reason, waitedInVain } from './failure-words.ts';
 import type { SessionHost } from './session-host.ts';
@@ -30,7 +30,7 @@ export interface SessionSandbox {
 }
 
 export function createSessionSandbox(
-  input: Pick<SessionInput, 'handsQueue' | 'settings'>,
+  input: Pick<SessionInput, 'handsQueue' | 'settings' | 'target' | 'image'>,
   host: SandboxHost,
 ): SessionSandbox {
   const to = (ref: SandboxRef): HandsRoute => routeOf(input, ref);
@@ -65,6 +65,7 @@ export function createSessionSandbox(
     const made = await sandboxWork(routeOf(input)).provision({
       sessionId: host.state().session,
       generation: generation + 1,
+      ...kindOf(input),
       ...(restore ? { restore } : {}),
       ...(host.state().inputs?.skills ? { skills: true as const } : {}),
     });

@@ -1,10 +1,13 @@
 /** What the chart promises, read from the objects that it renders. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { assertOnlyOwnSecrets } from '../../workers/own-settings.ts';
 import { type ProcessName, readSettings, SETTINGS, type SettingName } from '../../workers/settings.ts';
+import { loadTargets } from '../../workers/targets-file.ts';
 import { temporalTarget } from '../../workers/temporal-connection.ts';
 import {
   CHART,
@@ -280,7 +283,10 @@ describe.each([
     });
     expect(made.find(({ kind }) => kind === 'ConfigMap')?.data).toEqual(
       values === FULL
-        ? { 'runtime-class': 'runsc', 'image-prefix': 'registry.example:5000/longhand-' }
+        ? {
+            'runtime-class': 'runsc',
+            'image-prefix': 'registry.example:5000/longhand-,registry.example:5000/team/',
+          }
         : { 'runtime-class': 'gvisor', 'image-prefix': 'registry.example/longhand-sandbox' },
     );
     const image = environment(container(values, 'hands')).LONGHAND_SANDBOX_IMAGE;
@@ -330,6 +336,12 @@ test.each<[string, string[], RegExp]>([
   ['two blob stores', ['blobStore.url=s3://b/p'], /only one of/],
   ['sandboxes beside the parts', [`sandboxes.namespace=${RELEASE_NAMESPACE}`], /holds nothing else/],
   ['an image prefix that the image has not', ['sandboxes.imagePrefix=other/'], /does not begin with other/],
+  [
+    'an image of a target that no prefix is for',
+    ['sandboxes.imagePrefix=registry.example/longhand-', 'sandboxes.targets.a.images={other.example/x:1}'],
+    /other\.example\/x:1 does not begin with registry\.example\/longhand-/,
+  ],
+  ['a member that targets have not', ['sandboxes.targets.a.ram=1Gi'], /targets.*ram/],
   ['a secret as a setting', ['settings.DATABASE_URL=postgres://u:p@h/d'], /settings/],
   ['a value that the chart does not know', ['brian.replicas=3'], /brian/],
   ['a way to everybody', ['network.database.to=null'], /network\.database/],
@@ -337,6 +349,36 @@ test.each<[string, string[], RegExp]>([
   ['an ingress without TLS', ['api.ingress.enabled=true', 'api.ingress.host=x.example'], /tlsSecret/],
 ])('%s is refused, with the name of the value', async (_what, settings, words) => {
   await expect(template(LEAST, ...settings.flatMap((one) => ['--set', one]))).rejects.toThrow(words);
+});
+
+test('targets are read by every part as the file that their own code takes, and their images are admitted', async () => {
+  const file = named(FULL, 'ConfigMap', 'longhand-targets').data?.['targets.yaml'] ?? '';
+  const folder = await mkdtemp(join(tmpdir(), 'longhand-chart-'));
+  try {
+    await writeFile(join(folder, 'targets.yaml'), file);
+    const targets = await loadTargets(join(folder, 'targets.yaml'));
+    expect(targets?.get('gpu')).toMatchObject({ queue: 'hands.gpu', resources: { 'nvidia.com/gpu': 1 } });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  for (const part of PARTS) {
+    expect(environment(container(FULL, part)).LONGHAND_TARGETS).toBe('/etc/longhand/targets/targets.yaml');
+    expect(container(FULL, part).volumeMounts).toContainEqual({
+      name: 'targets',
+      mountPath: '/etc/longhand/targets',
+      readOnly: true,
+    });
+    expect(environment(container(LEAST, part))).not.toHaveProperty('LONGHAND_TARGETS');
+  }
+  const made = await decode(
+    await template(
+      LEAST,
+      '--set',
+      'sandboxes.targets.a.image=team.example/cuda@sha256:1,sandboxes.targets.b.image=x/y:2',
+    ),
+  );
+  const rules = made.find(({ metadata }) => metadata.name === 'sandbox-rules');
+  expect(rules?.data?.['image-prefix']).toBe('registry.example/longhand-sandbox,team.example/cuda,x/y');
 });
 
 test('a namespace that is there already is left alone', async () => {

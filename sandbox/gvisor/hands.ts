@@ -16,6 +16,7 @@ import {
 } from '../hands.ts';
 import { placeInputs } from '../place-inputs.ts';
 import { MAX_WAIT_MS } from '../server/protocol.ts';
+import { withTargetLimits } from '../targets.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { bootId } from './host-process.ts';
 import { type Attached, beginLife, type Life } from './life.ts';
@@ -87,7 +88,7 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
     async provision(spec, signal) {
       return await inTurn(spec.sessionId, async () => {
         signal.throwIfAborted();
-        return await provision(await life(), spec, signal);
+        return await provision(await life(), withTargetLimits(options.targets, spec), signal);
       });
     },
 

@@ -1,5 +1,6 @@
 /** What the `gvisor` provider is told. */
 import type { CheckpointStore, SandboxLimits } from '../hands.ts';
+import type { Targets } from '../targets.ts';
 
 export interface GvisorOptions {
   /** Absolute path of gVisor's `runsc`: a static build (`CGO_ENABLED=0`). */
@@ -15,6 +16,8 @@ export interface GvisorOptions {
   checkpoints: CheckpointStore;
   /** Absent members: {@link DEFAULT_LIMITS}. */
   limits?: Partial<SandboxLimits>;
+  /** The operator's. Sandboxes here can have another's limits and nothing else of it. Absent: only the ordinary one. */
+  targets?: Targets;
   /**
    * Root file system of the operator's instead of the host's /usr, mounted read-only. It needs bash, coreutils,
    * findutils and tar, and the libraries of `nodeBinary` (glibc, libstdc++).

@@ -18,6 +18,7 @@ import {
 import { placeInputs } from '../place-inputs.ts';
 import { MAX_WAIT_MS } from '../server/protocol.ts';
 import { shellNote } from '../shell-note.ts';
+import { targetOf } from '../targets.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { type Attached, attach, PodGoneError } from './attached.ts';
 import { probeCluster } from './canary.ts';
@@ -194,6 +195,8 @@ async function provision(life: Life, spec: SandboxSpec, signal: AbortSignal): Pr
   // A generation is made once: calls may have run in the one that is gone. Its ref then says `lost`.
   const [made, others] = await Promise.all([life.generations.take(spec), podsOf(life, spec)]);
   if (made) return refTo(made);
+  // Before anything is ended or made.
+  targetOf(life.options.targets, spec);
   const generationOf = ({ metadata }: V1Pod) => Number(metadata?.labels?.[LABELS.generation]);
   await Promise.all(
     others

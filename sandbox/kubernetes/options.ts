@@ -1,5 +1,6 @@
 /** What the `kubernetes` provider is told. */
 import type { CheckpointStore, SandboxLimits } from '../hands.ts';
+import type { Targets } from '../targets.ts';
 import type { Cluster } from './cluster.ts';
 
 export interface KubernetesOptions {
@@ -17,6 +18,8 @@ export interface KubernetesOptions {
   limits?: Partial<SandboxLimits>;
   /** CPUs and memory that the scheduler sets aside, as a share of the limits. Default 1: nothing is promised twice. */
   requestShare?: number;
+  /** The operator's; absent: there is only the ordinary one. */
+  targets?: Targets;
   /** Milliseconds from creation until a pod must answer: scheduling, pulling the image, starting. Default 4 minutes. */
   startMs?: number;
   /** Milliseconds that a live sandbox may take to answer a ping, and then a new connection. Default 25,000. */

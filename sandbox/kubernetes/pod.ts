@@ -8,6 +8,7 @@ import type { V1Container, V1Pod, V1VolumeMount } from '@kubernetes/client-node'
 import { checkpointLimits } from '../checkpoints.ts';
 import type { SandboxLimits, SandboxSpec } from '../hands.ts';
 import { AGENT_UID, HOME, OUTPUTS, type ServerConfig, SKILLS, UPLOADS, WORKSPACE } from '../server/protocol.ts';
+import { targetOf } from '../targets.ts';
 import { APP, LABELS, ownerHash, podKeys, podName, SESSION_ANNOTATION, sessionHash, TOOL_PORT } from './names.ts';
 import { DEFAULT_LIFE_SECONDS, DEFAULT_LIMITS, DEFAULT_REQUEST_SHARE, type KubernetesOptions } from './options.ts';
 
@@ -37,8 +38,18 @@ const SHELL_LOOP = `while :; do ${PROGRAMS}/shell ${PROGRAMS}/tool-server.mjs --
 
 type PodOptions = Pick<
   KubernetesOptions,
-  'namespace' | 'image' | 'runtimeClass' | 'key' | 'limits' | 'requestShare' | 'lifeSeconds'
+  'namespace' | 'image' | 'runtimeClass' | 'key' | 'limits' | 'requestShare' | 'lifeSeconds' | 'targets'
 >;
+
+/** What the containers of one sandbox are made of, its target looked up. */
+interface Made {
+  image: string;
+  limits: SandboxLimits;
+  requestShare: number;
+  skills: boolean;
+  /** Extended resources of the shell. */
+  extended: Record<string, string>;
+}
 
 /** A pod that is nobody's yet: it takes no call before it is claimed. */
 export function pooledPod(options: PodOptions, name: string): V1Pod {
@@ -53,19 +64,35 @@ export function pooledPod(options: PodOptions, name: string): V1Pod {
   return { ...pod, metadata: { ...pod.metadata, labels, annotations: {} } };
 }
 
-/** Names what pods are made of: one that was made of something else is outdated. */
-export function templateOf(options: PodOptions): string {
-  const pod = sandboxPod(options, { sessionId: '', generation: 0 }, undefined, 'template');
+/**
+ * Names what pods are made of: one that was made of something else is outdated, and none for a sandbox of another target
+ * or image that is made of something else.
+ */
+export function templateOf(options: PodOptions, { target, image }: Pick<SandboxSpec, 'target' | 'image'> = {}): string {
+  const spec = { sessionId: '', generation: 0, target, image };
+  const pod = sandboxPod(options, spec, undefined, 'template');
   return createHash('sha256').update(JSON.stringify(pod)).digest('hex').slice(0, 20);
 }
 
+/**
+ * A target changes where the pod may run, what it may use and its image, and nothing of what keeps it closed.
+ * @throws TargetRefusedError when there is no such target here, or it does not allow the image.
+ */
 export function sandboxPod(
   options: PodOptions,
   spec: SandboxSpec,
   shellNote: string | undefined,
   name = podName(spec),
 ): V1Pod {
-  const limits = { ...DEFAULT_LIMITS, ...options.limits, ...spec.limits };
+  const target = targetOf(options.targets, spec);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits, ...target.limits, ...spec.limits };
+  const made: Made = {
+    image: target.image ?? options.image,
+    limits,
+    requestShare: options.requestShare ?? DEFAULT_REQUEST_SHARE,
+    skills: spec.skills === true,
+    extended: Object.fromEntries(Object.entries(target.resources ?? {}).map(([name, count]) => [name, String(count)])),
+  };
   const config = serverConfig(options.key, name, spec, limits, shellNote);
   return {
     apiVersion: 'v1',
@@ -86,6 +113,8 @@ export function sandboxPod(
     },
     spec: {
       runtimeClassName: options.runtimeClass,
+      ...(target.nodeSelector ? { nodeSelector: target.nodeSelector } : {}),
+      ...(target.tolerations ? { tolerations: target.tolerations } : {}),
       automountServiceAccountToken: false,
       serviceAccountName: 'default',
       enableServiceLinks: false,
@@ -109,7 +138,7 @@ export function sandboxPod(
         supplementalGroups: [],
         seccompProfile: { type: 'RuntimeDefault' },
       },
-      containers: [supervisor(options, config, spec.skills === true), shell(options, limits, spec.skills === true)],
+      containers: [supervisor(made, config), shell(made)],
       volumes: [
         volume('journal', limits.diskBytes * SUPERVISOR_DISK_SHARE),
         volume('uploads', limits.diskBytes),
@@ -132,15 +161,12 @@ const SECURITY = {
   seccompProfile: { type: 'RuntimeDefault' },
 };
 
-function supervisor(options: PodOptions, config: ServerConfig, skills: boolean): V1Container {
-  const most = {
-    cpu: '1',
-    memory: SUPERVISOR_MEMORY,
-    disk: 2 * SUPERVISOR_DISK_SHARE * diskOf(options) + 3 * SMALL_DISK,
-  };
+function supervisor(made: Made, config: ServerConfig): V1Container {
+  const { image, limits, skills } = made;
+  const disk = 2 * SUPERVISOR_DISK_SHARE * limits.diskBytes + 3 * SMALL_DISK + limits.diskBytes * (skills ? 2 : 1);
   return {
     name: SUPERVISOR,
-    image: options.image,
+    image,
     imagePullPolicy: 'IfNotPresent',
     command: ['/usr/local/bin/node', '--max-old-space-size=128', `${PROGRAMS}/tool-server.mjs`, '-'],
     workingDir: '/',
@@ -150,7 +176,7 @@ function supervisor(options: PodOptions, config: ServerConfig, skills: boolean):
       { name: 'LONGHAND_SERVER', value: JSON.stringify(config) },
     ],
     ports: [{ name: 'tools', containerPort: TOOL_PORT, protocol: 'TCP' }],
-    resources: resources(options, { ...most, disk: most.disk + diskOf(options) * (skills ? 2 : 1) }),
+    resources: resources(made, { cpu: '1', memory: SUPERVISOR_MEMORY, disk }),
     securityContext: { ...SECURITY, runAsUser: SUPERVISOR_UID, runAsGroup: SUPERVISOR_UID },
     volumeMounts: [
       mount('journal', JOURNAL),
@@ -162,11 +188,12 @@ function supervisor(options: PodOptions, config: ServerConfig, skills: boolean):
   };
 }
 
-function shell(options: PodOptions, limits: SandboxLimits, skills: boolean): V1Container {
+function shell(made: Made): V1Container {
+  const { image, limits, skills, extended } = made;
   const memory = limits.memoryBytes + KERNEL_MEMORY;
   return {
     name: SHELL,
-    image: options.image,
+    image,
     imagePullPolicy: 'IfNotPresent',
     command: [`${PROGRAMS}/init`, '-c', SHELL_LOOP],
     workingDir: '/',
@@ -174,7 +201,7 @@ function shell(options: PodOptions, limits: SandboxLimits, skills: boolean): V1C
       { name: 'PATH', value: '/usr/local/bin:/usr/bin:/bin' },
       { name: 'LANG', value: 'C.UTF-8' },
     ],
-    resources: resources(options, { cpu: String(limits.cpus), memory, disk: limits.diskBytes + SMALL_DISK }),
+    resources: resources(made, { cpu: String(limits.cpus), memory, disk: limits.diskBytes + SMALL_DISK }, extended),
     securityContext: { ...SECURITY, runAsUser: AGENT_UID, runAsGroup: AGENT_UID },
     volumeMounts: [
       mount('run', RUN),
@@ -220,18 +247,24 @@ function serverConfig(
   };
 }
 
-function diskOf({ limits }: PodOptions): number {
-  return limits?.diskBytes ?? DEFAULT_LIMITS.diskBytes;
-}
-
-function resources(options: PodOptions, most: { cpu: string; memory: number; disk: number }) {
-  const share = options.requestShare ?? DEFAULT_REQUEST_SHARE;
+function resources(
+  { requestShare: share }: Made,
+  most: { cpu: string; memory: number; disk: number },
+  extended: Record<string, string> = {},
+) {
   return {
-    limits: { cpu: most.cpu, memory: String(most.memory), 'ephemeral-storage': String(Math.ceil(most.disk)) },
+    limits: {
+      cpu: most.cpu,
+      memory: String(most.memory),
+      'ephemeral-storage': String(Math.ceil(most.disk)),
+      ...extended,
+    },
     requests: {
       cpu: `${Math.max(10, Math.round(Number(most.cpu) * share * 1_000))}m`,
       memory: String(Math.ceil(most.memory * share)),
       'ephemeral-storage': String(Math.ceil(most.disk * Math.min(share, 0.01))),
+      // Kubernetes wants them whole: what is asked for is what is set aside.
+      ...extended,
     },
   };
 }

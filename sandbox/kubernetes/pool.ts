@@ -94,6 +94,7 @@ export function openPool({ options, pods, attach }: Parts): Pool {
     async claim(spec) {
       // Folders for skills and limits are part of a pod from its beginning.
       if (spec.skills || spec.limits) return undefined;
+      if (templateOf(options, spec) !== template) return undefined;
       pods.begin();
       const ready = readyOnes();
       // From a place of its own, so that claims at the same moment rarely meet.

@@ -38,6 +38,7 @@ spec:
       labels: {{- include "longhand.labels" $scope | nindent 8 }}
       annotations:
         longhand/models: {{ toJson $root.Values.models | sha256sum | trunc 16 | quote }}
+        longhand/targets: {{ toJson $root.Values.sandboxes.targets | sha256sum | trunc 16 | quote }}
         {{- with .values.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec:
       serviceAccountName: {{ $name }}
@@ -80,6 +81,9 @@ spec:
             {{- include "longhand.blobEnv" $root | nindent 12 }}
             - { name: LONGHAND_HOME, value: /srv/longhand/home }
             - { name: LONGHAND_READY_FILE, value: /run/longhand/ready }
+            {{- if $root.Values.sandboxes.targets }}
+            - { name: LONGHAND_TARGETS, value: /etc/longhand/targets/targets.yaml }
+            {{- end }}
             # Read only: the image has the workflows' bundle there.
             - { name: XDG_CACHE_HOME, value: /var/cache }
             - { name: HOME, value: /tmp }
@@ -113,6 +117,9 @@ spec:
             {{- if and $root.Values.models (ne .part "hands") }}
             - { name: models, mountPath: /etc/longhand/models, readOnly: true }
             {{- end }}
+            {{- if $root.Values.sandboxes.targets }}
+            - { name: targets, mountPath: /etc/longhand/targets, readOnly: true }
+            {{- end }}
       volumes:
         {{- if $claim }}
         - { name: blobs, persistentVolumeClaim: { claimName: {{ $claim | quote }} } }
@@ -121,6 +128,9 @@ spec:
         {{- include "longhand.temporalVolumes" $root | nindent 8 }}
         {{- if and $root.Values.models (ne .part "hands") }}
         - { name: models, configMap: { name: {{ include "longhand.name" $root }}-models } }
+        {{- end }}
+        {{- if $root.Values.sandboxes.targets }}
+        - { name: targets, configMap: { name: {{ include "longhand.name" $root }}-targets } }
         {{- end }}
 ---
 apiVersion: policy/v1
