@@ -1,5 +1,6 @@
 /** A cluster for tests of what a healthy one never shows: the fake API server, and fake sandboxes behind its pods. */
 import { randomBytes } from 'node:crypto';
+import type { CheckpointStore } from '../hands.ts';
 import { memoryCheckpoints } from '../testing-checkpoints.ts';
 import { type FakeApiOptions, type FakeApiServer, startFakeApi } from './fake-api-server.ts';
 import { type FakeNode, startFakeNode } from './fake-sandbox.ts';
@@ -13,7 +14,7 @@ export interface FakeCluster {
   /** What the hands said for people. */
   logged: string[];
   /** Another worker's hands, with connections of its own. @param callMs - deadline of their calls of the API server. */
-  open(pace?: { blindMs?: number; callMs?: number }): KubernetesHands;
+  open(more?: { blindMs?: number; callMs?: number; checkpoints?: CheckpointStore }): KubernetesHands;
   close(): Promise<void>;
 }
 
@@ -39,8 +40,8 @@ export async function startFakeCluster(more: FakeApiOptions = {}): Promise<FakeC
   };
   return {
     ...{ api, node, options, logged },
-    open({ blindMs, callMs = CALL_MS } = {}) {
-      const hands = createKubernetesHands({ ...options, cluster: api.connect(callMs) }, { blindMs });
+    open({ blindMs, callMs = CALL_MS, ...own } = {}) {
+      const hands = createKubernetesHands({ ...options, ...own, cluster: api.connect(callMs) }, { blindMs });
       all.push(hands);
       return hands;
     },

@@ -1,5 +1,7 @@
 /** Sandboxes while the API server, or the way to it, fails: one is made, none is lost, and no call runs twice. */
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bashCall, outcomeText, shell, signal } from '../contract.ts';
 import { type FakeCluster, startFakeCluster } from './fake-cluster.ts';
@@ -77,6 +79,31 @@ test('several workers that make the same generation at once hand out one sandbox
   const refs = await Promise.all(workers.map((worker) => make(worker)));
   for (const ref of refs) expect(ref).toEqual(refs[0]);
   expect(pods()).toHaveLength(1);
+});
+
+test('a worker that fails to make a sandbox does not end it when another one has handed it out', async () => {
+  const { checkpoints } = fake.options;
+  const restore = { ...(await checkpoints.put(sessionId, Readable.from([zstdCompressSync('files')]))), takenAt: 'then' };
+  let fail: (() => void) | undefined;
+  const get = () =>
+    new Promise<never>((_resolve, reject) => {
+      fail = () => reject(new Error('The blob store is away.'));
+    });
+  const slow = fake
+    .open({ checkpoints: { ...checkpoints, get } })
+    .provision({ sessionId, generation: 1, restore }, signal);
+  await soon(() => fail).toBeTruthy();
+  const ref = await hands.provision({ sessionId, generation: 1, restore }, signal);
+  fail?.();
+  await expect(slow).rejects.toThrow('The blob store is away.');
+  await sleep(50);
+  expect(await shell(hands, ref, 'hello')).toBe('hello');
+});
+
+test('a sandbox that cannot be made is not left behind', async () => {
+  const restore = { key: 'none', sha256: 'none', bytes: 1, takenAt: 'then' };
+  await expect(hands.provision({ sessionId, generation: 1, restore }, signal)).rejects.toThrow('no checkpoint');
+  await soon(pods).toEqual([]);
 });
 
 test('a generation that was lost is not made again', async () => {

@@ -264,11 +264,15 @@ async function makeReady(life: Life, spec: SandboxSpec, pod: V1Pod, signal: Abor
     options.log?.(`sandbox ${id} of ${spec.sessionId} is ready`);
   } catch (error) {
     // A worker that goes away leaves it to the next one; what cannot work is not left behind.
-    if (!signal.aborted) {
-      await life.destroy(id, `it could not be made: ${(error as Error).message}`).catch(() => undefined);
-    }
+    if (!signal.aborted) await endUnmade(life, spec, id, error as Error).catch(() => undefined);
     throw error;
   }
+}
+
+/** Unless another worker has handed it out meanwhile. When that cannot be known it stays, for the next attempt. */
+async function endUnmade(life: Life, spec: SandboxSpec, id: string, why: Error): Promise<void> {
+  const made = await life.generations.take(spec);
+  if (made !== id) await life.destroy(id, `it could not be made: ${why.message}`);
 }
 
 async function create({ options, pods, find }: Life, spec: SandboxSpec, signal: AbortSignal): Promise<V1Pod> {
