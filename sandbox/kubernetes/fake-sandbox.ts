@@ -44,9 +44,12 @@ export interface FakeNode {
 /** Starts what pods say, as a kubelet does, and says so in their status. */
 export function startFakeNode({ pods }: FakeApiServer): FakeNode {
   const sandboxes = new Map<string, FakeSandbox>();
+  /** Also those whose pod has a successor of the same name. */
+  const all: FakeSandbox[] = [];
   const ends: Promise<void>[] = [];
   const run = async ({ metadata: { name, uid }, spec }: Stored) => {
     const sandbox = await startSandbox(spec as unknown as V1PodSpec);
+    all.push(sandbox);
     sandboxes.set(name, sandbox);
     const there = pods.list().find(({ metadata }) => metadata.uid === uid);
     if (there) pods.patch(name, { status: { phase: 'Running', podIP: sandbox.address } });
@@ -67,7 +70,7 @@ export function startFakeNode({ pods }: FakeApiServer): FakeNode {
     async close() {
       stop();
       await Promise.all(ends);
-      for (const sandbox of sandboxes.values()) {
+      for (const sandbox of all) {
         await sandbox.vanish();
         rmSync(sandbox.config.journalDir, { recursive: true, force: true });
       }

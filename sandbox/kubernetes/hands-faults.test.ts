@@ -83,7 +83,10 @@ test('several workers that make the same generation at once hand out one sandbox
 
 test('a worker that fails to make a sandbox does not end it when another one has handed it out', async () => {
   const { checkpoints } = fake.options;
-  const restore = { ...(await checkpoints.put(sessionId, Readable.from([zstdCompressSync('files')]))), takenAt: 'then' };
+  const restore = {
+    ...(await checkpoints.put(sessionId, Readable.from([zstdCompressSync('files')]))),
+    takenAt: 'then',
+  };
   let fail: (() => void) | undefined;
   const get = () =>
     new Promise<never>((_resolve, reject) => {

@@ -194,7 +194,7 @@ test('"not there" of before a pod was made does not end the pod', async () => {
   expect(told).not.toContain(undefined);
 });
 
-test('closed while a list, or a watch, is on its way: nothing is begun any more, and no connection is kept', async () => {
+test('closed while a list, or a watch, is on its way: nothing is begun any more, and no watch is kept', async () => {
   for (const asked of ['list pods', 'watch pods'] as const) {
     const own = watchPods(cluster, 'n', 'us', 60_000);
     let answer: (() => void) | undefined;
