@@ -11,11 +11,17 @@ const DISPATCHER_MS = 10 * 60_000;
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>;
 
 class SharedConnections extends KubeConfig {
+  readonly #callMs: number;
   #shared: { dispatcher: Dispatcher; until: number } | undefined;
+
+  constructor(callMs: number) {
+    super();
+    this.#callMs = callMs;
+  }
 
   override async applySecurityAuthentication(context: RequestContext): Promise<void> {
     await super.applySecurityAuthentication(context);
-    context.setSignal(AbortSignal.timeout(CALL_MS));
+    context.setSignal(AbortSignal.timeout(this.#callMs));
     const made = context.getDispatcher();
     if (!made) return;
     if (!this.#shared || this.#shared.until < Date.now()) {
@@ -43,9 +49,10 @@ export interface Cluster {
 /**
  * Where the cluster is and who we are there. Default: a kubeconfig (KUBECONFIG, or the user's), or what Kubernetes gives
  * to a pod's service account.
+ * @param callMs - deadline of each call, milliseconds.
  */
-export function connectCluster(load = (config: KubeConfig) => config.loadFromDefault()): Cluster {
-  const config = new SharedConnections();
+export function connectCluster(load = (config: KubeConfig) => config.loadFromDefault(), callMs = CALL_MS): Cluster {
+  const config = new SharedConnections(callMs);
   load(config);
   return {
     config,

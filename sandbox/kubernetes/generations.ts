@@ -7,6 +7,8 @@ import { type Cluster, orMissing, statusOf } from './cluster.ts';
 import { APP, LABELS, leaseName, SESSION_ANNOTATION, sessionHash, type Whose } from './names.ts';
 
 const GENERATION = LABELS.generation;
+/** Who writes to one session's lease are a few workers: after this many lost races the cluster is at fault. */
+const MOST_RACES = 20;
 
 export interface Generations {
   /**
@@ -37,7 +39,7 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
   /** Writes unless another was faster, which is then looked at. */
   const put = async (whose: Whose & { generation: number }, pod?: string): Promise<string | undefined> => {
     const name = leaseName(whose);
-    for (;;) {
+    for (let races = 1; ; races++) {
       const found = await orMissing(coordination.readNamespacedLease({ namespace, name }));
       const generation = Number(found?.metadata?.annotations?.[GENERATION] ?? 0);
       const holder = found?.spec?.holderIdentity;
@@ -58,7 +60,8 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
         }
         return pod;
       } catch (error) {
-        if (statusOf(error) !== 409) throw error;
+        const raced = statusOf(error) === 409 || statusOf(error) === 404;
+        if (!raced || races === MOST_RACES) throw error;
       }
     }
   };

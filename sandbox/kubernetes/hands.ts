@@ -38,8 +38,14 @@ const REMEMBERED = 5_000;
 /** While the API server is away nothing is known; a call whose connection is lost too waits for it this long, ms. */
 const BLIND_MS = 120_000;
 
+/** Pauses of these hands, for tests; milliseconds. */
+interface Pace {
+  blindMs: number;
+}
+
 interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints'> {
   options: KubernetesOptions;
+  pace: Pace;
   pods: Pods;
   generations: Generations;
   pool: Pool;
@@ -72,9 +78,9 @@ export interface KubernetesHands extends Hands {
  * const ref = await hands.provision({ sessionId: 'sesn_1', generation: 1 }, signal);
  * ```
  */
-export function createKubernetesHands(options: KubernetesOptions): KubernetesHands {
+export function createKubernetesHands(options: KubernetesOptions, pace: Partial<Pace> = {}): KubernetesHands {
   const turns = new Map<string, Promise<unknown>>();
-  const life = beginLife(options);
+  const life = beginLife(options, { blindMs: pace.blindMs ?? BLIND_MS });
 
   /** What makes or ends a session's sandbox happens one after the other. */
   const inTurn = <T>(sessionId: string, act: () => Promise<T>): Promise<T> => {
@@ -133,20 +139,34 @@ export function createKubernetesHands(options: KubernetesOptions): KubernetesHan
   };
 }
 
-function beginLife(options: KubernetesOptions): Life & { close(): void } {
+function beginLife(options: KubernetesOptions, pace: Pace): Life & { close(): void } {
   const { cluster, namespace, key, patienceMs = DEFAULT_PATIENCE_MS, log = () => undefined } = options;
   const owner = ownerHash(key);
   const pods = watchPods(cluster, namespace, owner);
   const attached = new Map<string, Attached>();
+  /** Of the pool. Who claims such a pod meanwhile speaks as another generation. */
+  const looking = new Set<Attached>();
   let closed = false;
 
-  const attachTo = ({ id, generation }: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
+  const attachNew = ({ id, generation }: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
     if (closed) throw new Error('These hands are closed.');
-    const there = attached.get(id);
+    return attach({ name: id, generation, key, pods, patienceMs });
+  };
+  const attachTo = (ref: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
+    const there = attached.get(ref.id);
     if (there && there.gone() === undefined) return there;
-    const made = attach({ name: id, generation, key, pods, patienceMs });
-    attached.set(id, made);
+    const made = attachNew(ref);
+    attached.set(ref.id, made);
     return made;
+  };
+  const attachToLook = (ref: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
+    const made = attachNew(ref);
+    const close = () => {
+      looking.delete(made);
+      made.close();
+    };
+    looking.add(made);
+    return { ...made, close };
   };
   const forget = (id: string) => {
     attached.get(id)?.close();
@@ -154,8 +174,8 @@ function beginLife(options: KubernetesOptions): Life & { close(): void } {
   };
 
   return {
-    ...{ options, namespace, checkpoints: options.checkpoints, pods, sent: new Map() },
-    pool: openPool({ options, pods, attach: attachTo }),
+    ...{ options, pace, namespace, checkpoints: options.checkpoints, pods, sent: new Map() },
+    pool: openPool({ options, pods, attach: attachToLook }),
     generations: openGenerations(cluster, namespace, owner),
     attach: attachTo,
     async find(ref) {
@@ -180,6 +200,7 @@ function beginLife(options: KubernetesOptions): Life & { close(): void } {
     close() {
       closed = true;
       for (const id of [...attached.keys()]) forget(id);
+      for (const one of [...looking]) one.close();
       pods.close();
     },
   };
@@ -246,11 +267,15 @@ async function makeReady(life: Life, spec: SandboxSpec, pod: V1Pod, signal: Abor
     options.log?.(`sandbox ${id} of ${spec.sessionId} is ready`);
   } catch (error) {
     // A worker that goes away leaves it to the next one; what cannot work is not left behind.
-    if (!signal.aborted) {
-      await life.destroy(id, `it could not be made: ${(error as Error).message}`).catch(() => undefined);
-    }
+    if (!signal.aborted) await endUnmade(life, spec, id, error as Error).catch(() => undefined);
     throw error;
   }
+}
+
+/** Unless another worker has handed it out meanwhile. When that cannot be known it stays, for the next attempt. */
+async function endUnmade(life: Life, spec: SandboxSpec, id: string, why: Error): Promise<void> {
+  const made = await life.generations.take(spec);
+  if (made !== id) await life.destroy(id, `it could not be made: ${why.message}`);
 }
 
 async function create({ options, pods, find }: Life, spec: SandboxSpec, signal: AbortSignal): Promise<V1Pod> {
@@ -280,10 +305,10 @@ async function execute(life: Life, ref: SandboxRef, call: ToolCall, signal: Abor
     signal.throwIfAborted();
     try {
       const sandbox = await life.find(ref);
-      blindSince = undefined;
       if (!sandbox) return lost(life, ref, call);
       try {
         await sandbox.connected(life.options.patienceMs ?? DEFAULT_PATIENCE_MS);
+        blindSince = undefined;
         signal.throwIfAborted();
         markSent(life, ref, call);
         let state = made
@@ -309,7 +334,11 @@ async function execute(life: Life, ref: SandboxRef, call: ToolCall, signal: Abor
       if (!isBlindness(error)) throw error;
       // The API server is away, and the sandbox does not answer either.
       blindSince ??= Date.now();
-      if (Date.now() - blindSince > BLIND_MS) throw error;
+      const blindMs = Date.now() - blindSince;
+      if (blindMs > life.pace.blindMs) {
+        const unknown = `Nothing was heard of the sandbox ${ref.id} for ${Math.round(blindMs / 1000)} s, and the API server`;
+        throw new Error(`${unknown} cannot be asked about it: ${wordsOf(error)}`, { cause: error });
+      }
       await sleep(LOOK_MS);
     }
   }

@@ -8,11 +8,16 @@ import { type Cluster, orMissing } from './cluster.ts';
 import { APP, LABELS } from './names.ts';
 import { SHELL } from './pod.ts';
 
-/** Pauses after a watch that failed, milliseconds. */
+/** Pauses between two watches: after one that lasted, and after many that did not, milliseconds. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** A watch that says nothing for this long is begun anew: the connection may be dead. */
-const QUIET_MS = 60_000;
+/**
+ * A watch that says nothing for this long is begun anew: the connection may be dead. The API server says where it is
+ * (a bookmark) once a minute, and a little later when it is busy.
+ */
+const QUIET_MS = 90_000;
+/** Pods whose end is remembered, so that late news of them is known for what it is. */
+const REMEMBERED = 5_000;
 /** A shell that the kubelet has to start again for the second time is kept waiting, longer each time. */
 const SHELL_STARTS = 2;
 
@@ -46,9 +51,11 @@ export function goneBecause(pod: V1Pod): string | undefined {
   return undefined;
 }
 
-/** Begins to watch at the first `follow`. */
-export function watchPods({ config, core }: Cluster, namespace: string, owner: string): Pods {
+/** Begins to watch at the first `follow`. @param quietMs - see {@link QUIET_MS}. */
+export function watchPods({ config, core }: Cluster, namespace: string, owner: string, quietMs = QUIET_MS): Pods {
   const cache = new Map<string, V1Pod>();
+  /** Their uids, which no pod has again. */
+  const ended = new Set<string>();
   const followers = new Map<string, Set<(pod: V1Pod | undefined) => void>>();
   const stop = new AbortController();
   const labelSelector = `${LABELS.app}=${APP},${LABELS.owner}=${owner}`;
@@ -58,22 +65,25 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
     for (const changed of [...(followers.get(name) ?? [])]) changed(pod);
   };
   const set = (pod: V1Pod): void => {
-    const name = pod.metadata?.name ?? '';
+    const { name, uid = '' } = pod.metadata ?? {};
+    if (!name || ended.has(uid)) return;
     const before = cache.get(name);
-    if (before && before.metadata?.uid === pod.metadata?.uid && isOlder(pod, before)) return;
+    // Also of its predecessor of the same name.
+    if (before && isOlder(pod, before)) return;
     cache.set(name, pod);
     tell(name, pod);
   };
-  const remove = (name: string) => {
-    cache.delete(name);
-    tell(name, undefined);
-  };
 
   /** Not its successor of the same name. */
-  const removeThis = ({ metadata }: V1Pod) => {
-    const name = metadata?.name ?? '';
+  const remove = ({ metadata }: V1Pod) => {
+    const { name = '', uid = '' } = metadata ?? {};
+    ended.add(uid);
+    const [oldest] = ended;
+    if (ended.size > REMEMBERED && oldest !== undefined) ended.delete(oldest);
     const known = cache.get(name);
-    if (known === undefined || known.metadata?.uid === metadata?.uid) remove(name);
+    if (known && known.metadata?.uid !== uid) return;
+    cache.delete(name);
+    tell(name, undefined);
   };
 
   const listAll = async (): Promise<string> => {
@@ -81,42 +91,58 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
     const there = new Set(list.items.map(({ metadata }) => metadata?.name));
     for (const [name, pod] of cache) {
       // One that was made, and noted, after the list was taken is not in it.
-      if (!there.has(name) && !isOlder(list, pod)) remove(name);
+      if (!there.has(name) && !isOlder(list, pod)) remove(pod);
     }
     for (const pod of list.items) set(pod);
     return list.metadata?.resourceVersion ?? '';
   };
 
-  const watchFrom = (resourceVersion: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const watch = new Watch(config);
-      // Settable, and not in its types.
-      Object.assign(watch, { requestTimeoutMs: QUIET_MS });
-      const path = `/api/v1/namespaces/${namespace}/pods`;
-      const query = { labelSelector, resourceVersion, allowWatchBookmarks: true };
-      const on = (type: string, pod: V1Pod) => {
-        if (type === 'ADDED' || type === 'MODIFIED') set(pod);
-        else if (type === 'DELETED') removeThis(pod);
-        // 410 and its like: the list is begun anew.
-        else if (type === 'ERROR') reject(new Error(JSON.stringify(pod)));
+  const watchFrom = async (resourceVersion: string): Promise<void> => {
+    const watch = new Watch(config);
+    // Settable, and not in its types.
+    Object.assign(watch, { requestTimeoutMs: quietMs });
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    const query = { labelSelector, resourceVersion, allowWatchBookmarks: true };
+    let over = stop.signal.aborted;
+    let end = () => {};
+    const finished = new Promise<void>((resolve) => {
+      end = () => {
+        over = true;
+        resolve();
       };
-      watch
-        .watch(path, query, on, (error: unknown) => (error ? reject(error) : resolve()))
-        .then((controller) => stop.signal.addEventListener('abort', () => controller.abort(), { once: true }))
-        .catch(reject);
     });
+    const on = (type: string, pod: V1Pod) => {
+      if (over) return;
+      if (type === 'ADDED' || type === 'MODIFIED') set(pod);
+      else if (type === 'DELETED') remove(pod);
+      // 410 and its like: the list is begun anew.
+      else if (type === 'ERROR') end();
+    };
+    stop.signal.addEventListener('abort', end, { once: true });
+    // It resolves when the server has answered, or when that failed.
+    const opened = watch.watch(path, query, on, end);
+    opened.then(
+      (controller) => finished.then(() => controller.abort()),
+      () => end(),
+    );
+    await finished;
+    stop.signal.removeEventListener('abort', end);
+  };
 
   const run = async () => {
     let pause = FIRST_PAUSE_MS;
     while (!stop.signal.aborted) {
+      const began = Date.now();
       try {
-        await watchFrom(await listAll());
-        pause = FIRST_PAUSE_MS;
+        const from = await listAll();
+        if (!stop.signal.aborted) await watchFrom(from);
       } catch {
-        // The API server is away, or has forgotten where we were: what is known stays, and may be late.
-        await sleep(pause, undefined, { ref: false });
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+        // The API server is away: what is known stays, and may be late.
       }
+      // What ends at once, even without an error, is not begun again at once.
+      if (Date.now() - began > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
+      await sleep(pause, undefined, { ref: false, signal: stop.signal }).catch(() => undefined);
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
     }
   };
 
@@ -128,9 +154,11 @@ export function watchPods({ config, core }: Cluster, namespace: string, owner: s
 
   return {
     async read(name) {
+      const before = cache.get(name);
       const pod = await orMissing(core.readNamespacedPod({ namespace, name }));
       if (pod) set(pod);
-      else if (cache.has(name)) remove(name);
+      // Not one that was made, and noted, meanwhile.
+      else if (before) remove(before);
       return pod;
     },
     known: (name) => cache.get(name),

@@ -19,6 +19,7 @@ const AT_ONCE = 4;
 interface Parts {
   options: KubernetesOptions;
   pods: Pods;
+  /** A connection of its own: nobody else closes it, or is cut off when it is closed. */
   attach(ref: { id: string; generation: number }): Attached;
 }
 
@@ -77,7 +78,10 @@ export function openPool({ options, pods, attach }: Parts): Pool {
       }
     } catch (error) {
       options.log?.(`pool: ${name} did not become ready: ${(error as Error).message}`);
-      if (!signal.aborted) await orMissing(cluster.core.deleteNamespacedPod({ namespace, name }));
+      if (signal.aborted) return;
+      // Another may have made it ready meanwhile, or we have and were not told; then it may be a session's by now.
+      const left = await pods.read(name);
+      if (left?.metadata?.labels?.[LABELS.state] === 'starting') await end(left);
     } finally {
       sandbox.close();
     }

@@ -1,6 +1,6 @@
 /** Ends what no session claims: the pods of sessions that are over, and those that a session has replaced. */
 import type { V1Pod } from '@kubernetes/client-node';
-import { orMissing, statusOf } from './cluster.ts';
+import { statusOf, wordsOf } from './cluster.ts';
 import { LABELS, ownerHash, SESSION_ANNOTATION } from './names.ts';
 import type { KubernetesOptions } from './options.ts';
 
@@ -10,7 +10,7 @@ const REMEMBERED_MS = 30 * 24 * 3600_000;
 /**
  * @param youngMs - pods that are younger are left alone: whoever made them may not have said so yet.
  * @param isLive - whether a session may still use a sandbox; when it cannot be known it rejects, and the pod stays.
- * @returns how many pods were ended.
+ * @returns how many pods were ended. Rejects after it has tried all, when one could not be.
  */
 export async function reapPods(
   { cluster, namespace, key, log }: KubernetesOptions,
@@ -40,6 +40,20 @@ export async function reapPods(
       return `its session has ${lease.pod}`;
     return (await isLive(sessionId)) ? undefined : `session ${sessionId} is over`;
   };
+  const failed: Error[] = [];
+  /** Whether it was there, and as we saw it; another failure is told at the end, when the others are done. */
+  const isEnded = async (deleted: Promise<unknown>): Promise<boolean> => {
+    try {
+      await deleted;
+      return true;
+    } catch (error) {
+      const status = statusOf(error);
+      // The API server is away: the others would fail as slowly.
+      if (status === undefined) throw error;
+      if (status !== 404 && status !== 409) failed.push(error as Error);
+      return false;
+    }
+  };
   let ended = 0;
   for (const pod of pods.items) {
     const { name = '', creationTimestamp, deletionTimestamp, uid } = pod.metadata ?? {};
@@ -48,15 +62,19 @@ export async function reapPods(
     if (reason === undefined) continue;
     log?.(`sandbox ${name} is an orphan and is ended: ${reason}`);
     const body = { preconditions: { uid } };
-    await orMissing(cluster.core.deleteNamespacedPod({ namespace, name, body })).catch((error) => {
-      if (statusOf(error) !== 409) throw error;
-    });
-    ended++;
+    if (await isEnded(cluster.core.deleteNamespacedPod({ namespace, name, body }))) ended++;
   }
   const held = new Set(pods.items.map(({ metadata }) => metadata?.labels?.[LABELS.session]));
   for (const { metadata } of leases.items) {
     if (held.has(metadata?.labels?.[LABELS.session]) || ageOf(lastChange(metadata)) < REMEMBERED_MS) continue;
-    await orMissing(cluster.coordination.deleteNamespacedLease({ namespace, name: metadata?.name ?? '' }));
+    const { name = '', resourceVersion } = metadata ?? {};
+    // Not when the session has come back at this moment.
+    const body = { preconditions: { resourceVersion } };
+    await isEnded(cluster.coordination.deleteNamespacedLease({ namespace, name, body }));
+  }
+  if (failed[0]) {
+    const rest = `${failed.length} of the cluster's objects could not be ended`;
+    throw new Error(`${rest}, for example: ${wordsOf(failed[0])}`, { cause: failed[0] });
   }
   return ended;
 }

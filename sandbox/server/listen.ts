@@ -4,7 +4,7 @@
  * which only the hash is known here.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createSecureServer } from 'node:http2';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WINDOW_BYTES } from './dial.ts';
@@ -15,11 +15,21 @@ import type { Request, Response } from './routes.ts';
 /** A new pod has no network for some tenths of a second. */
 const LOOK_MS = 20;
 
+type Handler = (request: Request, response: Response) => void;
+
 /** Rejects when it cannot listen. */
-export async function serveByListening(
-  { port, tokenSha256, psk }: ListenConfig,
-  handler: (request: Request, response: Response) => void,
-): Promise<never> {
+export async function serveByListening(config: ListenConfig, handler: Handler): Promise<never> {
+  const server = createListener(config, handler);
+  const host = await ownAddress();
+  return await new Promise((_resolve, reject) => {
+    server.once('error', reject);
+    // Not at all addresses: under gVisor another socket could then listen at this one, and get the connections.
+    server.listen(config.port, host);
+  });
+}
+
+/** The server, before it listens. */
+export function createListener({ tokenSha256, psk }: Omit<ListenConfig, 'port'>, handler: Handler): Http2SecureServer {
   const expected = Buffer.from(tokenSha256, 'hex');
   const settings = { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: 1_000 };
   const server = createSecureServer({ settings, ...pskServer(psk) });
@@ -32,12 +42,7 @@ export async function serveByListening(
     response.statusCode = 401;
     response.end(JSON.stringify({ error: 'The token of this sandbox is missing or wrong.' }));
   });
-  const host = await ownAddress();
-  return await new Promise((_resolve, reject) => {
-    server.once('error', reject);
-    // Not at all addresses: under gVisor another socket could then listen at this one, and get the connections.
-    server.listen(port, host);
-  });
+  return server;
 }
 
 async function ownAddress(): Promise<string> {
