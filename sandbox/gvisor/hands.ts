@@ -14,6 +14,7 @@ import {
   type SandboxSpec,
   type ToolCall,
 } from '../hands.ts';
+import { createTurns } from '../in-turn.ts';
 import { placeInputs } from '../place-inputs.ts';
 import { MAX_WAIT_MS } from '../server/protocol.ts';
 import { withTargetLimits } from '../targets.ts';
@@ -44,7 +45,7 @@ export interface GvisorHands extends Hands {
  * ```
  */
 export function createGvisorHands(options: GvisorOptions): GvisorHands {
-  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = createTurns();
   let begun: Promise<Life> | undefined;
 
   const life = () => {
@@ -54,18 +55,6 @@ export function createGvisorHands(options: GvisorOptions): GvisorHands {
       begun = undefined;
     });
     return begun;
-  };
-
-  /** What makes or ends a session's sandbox happens one after the other. */
-  const inTurn = <T>(sessionId: string, act: () => Promise<T>): Promise<T> => {
-    const result = (turns.get(sessionId) ?? Promise.resolve()).then(act, act);
-    const settled: Promise<unknown> = result
-      .catch(() => undefined)
-      .finally(() => {
-        if (turns.get(sessionId) === settled) turns.delete(sessionId);
-      });
-    turns.set(sessionId, settled);
-    return result;
   };
 
   const present = async (ref: SandboxRef): Promise<Attached> => {

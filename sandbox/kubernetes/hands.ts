@@ -4,59 +4,28 @@
  * a Lease per session. So any hands worker with the same key finds what another one made.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { V1Pod } from '@kubernetes/client-node';
 import { isOverdue, outcomeOf } from '../call-outcome.ts';
-import { restoreCheckpoint, storeCheckpoint } from '../checkpoints.ts';
-import {
-  type CallOutcome,
-  type Hands,
-  SandboxGoneError,
-  type SandboxRef,
-  type SandboxSpec,
-  type ToolCall,
-} from '../hands.ts';
+import { storeCheckpoint } from '../checkpoints.ts';
+import { type CallOutcome, type Hands, SandboxGoneError, type SandboxRef, type ToolCall } from '../hands.ts';
+import { createTurns } from '../in-turn.ts';
 import { placeInputs } from '../place-inputs.ts';
 import { MAX_WAIT_MS } from '../server/protocol.ts';
-import { shellNote } from '../shell-note.ts';
-import { targetOf } from '../targets.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
-import { type Attached, attach, PodGoneError } from './attached.ts';
+import { type Attached, PodGoneError } from './attached.ts';
 import { probeCluster } from './canary.ts';
-import { orMissing, statusOf, wordsOf } from './cluster.ts';
-import { type Generations, openGenerations } from './generations.ts';
-import { LABELS, ownerHash, podName, sessionHash } from './names.ts';
-import { DEFAULT_PATIENCE_MS, DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
-import { sandboxPod, templateOf } from './pod.ts';
-import { goneBecause, type Pods, watchPods } from './pods.ts';
-import { openPool, type Pool } from './pool.ts';
+import { statusOf, wordsOf } from './cluster.ts';
+import { beginLife, type Life, type Pace } from './life.ts';
+import { provision } from './make.ts';
+import { DEFAULT_PATIENCE_MS, type KubernetesOptions } from './options.ts';
+import { templateOf } from './pod.ts';
 import { reapPods } from './reaper.ts';
 
-/** Between looks at what another worker does to the same pod, milliseconds. */
+/** Between looks at what changes without a word, milliseconds. */
 const LOOK_MS = 200;
 /** Sandboxes whose calls are remembered. An attempt that needs it is seconds old. */
 const REMEMBERED = 5_000;
 /** While the API server is away nothing is known; a call whose connection is lost too waits for it this long, ms. */
 const BLIND_MS = 120_000;
-
-/** Pauses of these hands, for tests; milliseconds. */
-interface Pace {
-  blindMs: number;
-}
-
-interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints'> {
-  options: KubernetesOptions;
-  pace: Pace;
-  pods: Pods;
-  generations: Generations;
-  pool: Pool;
-  /** The live sandbox behind a ref; undefined when it is gone. */
-  find(ref: Pick<SandboxRef, 'id' | 'generation'>): Promise<Attached | undefined>;
-  attach(ref: Pick<SandboxRef, 'id' | 'generation'>): Attached;
-  /** Ends a pod. Safe to repeat. */
-  destroy(id: string, why: string): Promise<void>;
-  /** Calls that this process has sent. */
-  sent: Map<string, Set<string>>;
-}
 
 export interface KubernetesHands extends Hands {
   /** Names what the pods of the warm pool are made of. */
@@ -79,20 +48,8 @@ export interface KubernetesHands extends Hands {
  * ```
  */
 export function createKubernetesHands(options: KubernetesOptions, pace: Partial<Pace> = {}): KubernetesHands {
-  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = createTurns();
   const life = beginLife(options, { blindMs: pace.blindMs ?? BLIND_MS });
-
-  /** What makes or ends a session's sandbox happens one after the other. */
-  const inTurn = <T>(sessionId: string, act: () => Promise<T>): Promise<T> => {
-    const result = (turns.get(sessionId) ?? Promise.resolve()).then(act, act);
-    const settled: Promise<unknown> = result
-      .catch(() => undefined)
-      .finally(() => {
-        if (turns.get(sessionId) === settled) turns.delete(sessionId);
-      });
-    turns.set(sessionId, settled);
-    return result;
-  };
 
   const present = async (ref: SandboxRef): Promise<Attached> => {
     const sandbox = await life.find(ref);
@@ -137,165 +94,6 @@ export function createKubernetesHands(options: KubernetesOptions, pace: Partial<
     reap: (youngMs, isLive) => reapPods(options, youngMs, isLive),
     close: async () => life.close(),
   };
-}
-
-function beginLife(options: KubernetesOptions, pace: Pace): Life & { close(): void } {
-  const { cluster, namespace, key, patienceMs = DEFAULT_PATIENCE_MS, log = () => undefined } = options;
-  const owner = ownerHash(key);
-  const pods = watchPods(cluster, namespace, owner);
-  const attached = new Map<string, Attached>();
-  /** Of the pool. Who claims such a pod meanwhile speaks as another generation. */
-  const looking = new Set<Attached>();
-  let closed = false;
-
-  const attachNew = ({ id, generation }: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
-    if (closed) throw new Error('These hands are closed.');
-    return attach({ name: id, generation, key, pods, patienceMs });
-  };
-  const attachTo = (ref: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
-    const there = attached.get(ref.id);
-    if (there && there.gone() === undefined) return there;
-    const made = attachNew(ref);
-    attached.set(ref.id, made);
-    return made;
-  };
-  const attachToLook = (ref: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
-    const made = attachNew(ref);
-    const close = () => {
-      looking.delete(made);
-      made.close();
-    };
-    looking.add(made);
-    return { ...made, close };
-  };
-  const forget = (id: string) => {
-    attached.get(id)?.close();
-    attached.delete(id);
-  };
-
-  return {
-    ...{ options, pace, namespace, checkpoints: options.checkpoints, pods, sent: new Map() },
-    pool: openPool({ options, pods, attach: attachToLook }),
-    generations: openGenerations(cluster, namespace, owner),
-    attach: attachTo,
-    async find(ref) {
-      const there = attached.get(ref.id);
-      if (there) {
-        if (there.gone() === undefined) return there;
-        forget(ref.id);
-      }
-      const pod = await pods.read(ref.id);
-      const why = pod && goneBecause(pod);
-      if (pod && !why) return attachTo(ref);
-      // A pod that ended by itself would stay in the list for ever.
-      if (pod && why && !pod.metadata?.deletionTimestamp) await this.destroy(ref.id, why);
-      return undefined;
-    },
-    async destroy(id, why) {
-      log(`sandbox ${id} is ended: ${why}`);
-      forget(id);
-      const pod = await orMissing(cluster.core.deleteNamespacedPod({ namespace, name: id }));
-      if (pod?.metadata?.deletionTimestamp) pods.note(pod);
-    },
-    close() {
-      closed = true;
-      for (const id of [...attached.keys()]) forget(id);
-      for (const one of [...looking]) one.close();
-      pods.close();
-    },
-  };
-}
-
-async function provision(life: Life, spec: SandboxSpec, signal: AbortSignal): Promise<SandboxRef> {
-  const { sessionId, generation, copy } = spec;
-  const refTo = (id: string): SandboxRef => ({
-    ...{ sessionId, generation, id, provider: 'kubernetes' },
-    ...(copy === undefined ? {} : { copy }),
-  });
-  signal.throwIfAborted();
-  // A generation is made once: calls may have run in the one that is gone. Its ref then says `lost`.
-  const [made, others] = await Promise.all([life.generations.take(spec), podsOf(life, spec)]);
-  if (made) return refTo(made);
-  // Before anything is ended or made.
-  targetOf(life.options.targets, spec);
-  const generationOf = ({ metadata }: V1Pod) => Number(metadata?.labels?.[LABELS.generation]);
-  await Promise.all(
-    others
-      .filter((pod) => generationOf(pod) < generation)
-      .map(({ metadata }) => life.destroy(metadata?.name ?? '', `generation ${generation} replaces it`)),
-  );
-  const left = others.find((pod) => generationOf(pod) === generation && goneBecause(pod) === undefined);
-  const pod = left ?? (await life.pool.claim(spec)) ?? (await create(life, spec, signal));
-  const id = pod.metadata?.name ?? '';
-  await makeReady(life, spec, pod, signal);
-  signal.throwIfAborted();
-  await life.generations.markMade(spec, id);
-  return refTo(id);
-}
-
-/** What there is of a session, of any generation, claimed or made for it. */
-async function podsOf({ options }: Life, spec: SandboxSpec): Promise<V1Pod[]> {
-  const labelSelector = `${LABELS.session}=${sessionHash(spec)},${LABELS.owner}=${ownerHash(options.key)}`;
-  return (await options.cluster.core.listNamespacedPod({ namespace: options.namespace, labelSelector })).items;
-}
-
-/** Brings a pod, new, claimed or left by an earlier attempt, to where its files are there and it takes calls. */
-async function makeReady(life: Life, spec: SandboxSpec, pod: V1Pod, signal: AbortSignal): Promise<void> {
-  const { options } = life;
-  const id = pod.metadata?.name ?? '';
-  life.pods.note(pod);
-  const sandbox = life.attach({ id, generation: spec.generation });
-  try {
-    await untilAborted(sandbox.connected(options.startMs ?? DEFAULT_START_MS), signal);
-    if (pod.metadata?.labels?.[LABELS.pool]) {
-      const { sessionId, generation } = spec;
-      const awaitRestore = spec.restore !== undefined;
-      await sandbox.client.claim({ sessionId, generation, shellNote: shellNote(spec), awaitRestore });
-    }
-    for (let ready = spec.restore === undefined; !ready; ) {
-      ({ ready } = await sandbox.client.health());
-      if (ready || !spec.restore) break;
-      signal.throwIfAborted();
-      await restoreCheckpoint(sandbox.client, options.checkpoints, spec.sessionId, spec.restore).catch(
-        async (error: unknown) => {
-          // Another worker restores it at this moment.
-          if (!(error instanceof ToolServerError && error.status === 409)) throw error;
-          await sleep(LOOK_MS);
-        },
-      );
-    }
-    options.log?.(`sandbox ${id} of ${spec.sessionId} is ready`);
-  } catch (error) {
-    // A worker that goes away leaves it to the next one; what cannot work is not left behind.
-    if (!signal.aborted) await endUnmade(life, spec, id, error as Error).catch(() => undefined);
-    throw error;
-  }
-}
-
-/** Unless another worker has handed it out meanwhile. When that cannot be known it stays, for the next attempt. */
-async function endUnmade(life: Life, spec: SandboxSpec, id: string, why: Error): Promise<void> {
-  const made = await life.generations.take(spec);
-  if (made !== id) await life.destroy(id, `it could not be made: ${why.message}`);
-}
-
-async function create({ options, pods, find }: Life, spec: SandboxSpec, signal: AbortSignal): Promise<V1Pod> {
-  const { cluster, namespace } = options;
-  const id = podName(spec);
-  const body = sandboxPod(options, spec, shellNote(spec));
-  for (;;) {
-    signal.throwIfAborted();
-    try {
-      return await cluster.core.createNamespacedPod({ namespace, body });
-    } catch (error) {
-      if (statusOf(error) !== 409)
-        throw new Error(`Kubernetes refuses the sandbox ${id}: ${wordsOf(error)}`, { cause: error });
-      // It is there already, or still on its way out.
-      await find({ id, generation: spec.generation });
-      const there = pods.known(id);
-      if (there && goneBecause(there) === undefined) return there;
-      await sleep(LOOK_MS);
-    }
-  }
 }
 
 async function execute(life: Life, ref: SandboxRef, call: ToolCall, signal: AbortSignal): Promise<CallOutcome> {
@@ -376,17 +174,4 @@ function lost({ sent }: Life, ref: SandboxRef, call: ToolCall): CallOutcome {
   return never
     ? { kind: 'lost', started: 'no', message: 'The sandbox had ended before this call was started.' }
     : { kind: 'lost', started: 'maybe', message: 'The sandbox ended while this call may have been running.' };
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (abort) signal.removeEventListener('abort', abort);
-  }
 }

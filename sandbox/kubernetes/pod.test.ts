@@ -38,7 +38,7 @@ function withoutKnobs(pod: V1Pod): object {
 }
 
 function withoutLimits(config: string): object {
-  return { ...JSON.parse(config), memoryBytes: 0, pids: 0, inodes: 0 };
+  return { ...JSON.parse(config), memoryBytes: 0, pids: 0, inodes: 0, checkpoint: 0 };
 }
 
 const ordinary = sandboxPod(OPTIONS, SPEC, undefined);
