@@ -10,7 +10,11 @@ import { PassThrough, type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdCompress, createZstdDecompress } from 'node:zlib';
 import type { AgentFiles } from './agent-side.ts';
+import { BULK_BYTES, coalesce } from './coalesce.ts';
 import type { CheckpointLimits } from './protocol.ts';
+
+/** Each chunk is a job of a thread. */
+const BULK = { chunkSize: BULK_BYTES };
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
@@ -42,8 +46,8 @@ export async function pack(files: AgentFiles, dir: string, skills: boolean, most
   const packed = counted(most.packed, tooLarge(most.packed, 'when they are packed'), hash);
   try {
     const tar = await files.tar(skills);
-    const stages = [whole.stream, createZstdCompress(), packed.stream] as const;
-    await pipeline(tar, ...stages, createWriteStream(path, { mode: 0o600 }));
+    const stages = [coalesce(), whole.stream, createZstdCompress(BULK), packed.stream] as const;
+    await pipeline(tar, ...stages, createWriteStream(path, { mode: 0o600, highWaterMark: BULK_BYTES }));
   } catch (error) {
     await rm(path, { force: true });
     throw error;
@@ -75,14 +79,14 @@ function tooLarge(bytes: number, how: string): string {
 
 /** Unpacks a compressed stream. */
 export async function unpack(files: AgentFiles, body: Readable): Promise<void> {
-  const tar = new PassThrough();
+  const tar = new PassThrough({ highWaterMark: BULK_BYTES });
   // Either side's failure ends the other; the first one says why.
-  await Promise.all([pipeline(body, createZstdDecompress(), tar), files.untar(tar)]);
+  await Promise.all([pipeline(body, coalesce(), createZstdDecompress(BULK), tar), files.untar(tar)]);
 }
 
 /** Streams an archive and removes it when it is read or dropped. */
 export function readArchive(archive: Archive): Readable {
-  const stream = createReadStream(archive.path);
+  const stream = createReadStream(archive.path, { highWaterMark: BULK_BYTES });
   stream.once('close', () => void archive.remove().catch(() => undefined));
   return stream;
 }

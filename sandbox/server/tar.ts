@@ -4,13 +4,16 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { coalesce } from './coalesce.ts';
 import { AGENT_UID, HOME, OUTPUTS, PATH, SKILLS, WORKSPACE } from './protocol.ts';
 
 const FOLDERS = [WORKSPACE, HOME, OUTPUTS].map((path) => path.slice(1));
 /** Whatever can be fetched or computed again. */
 const LEFT_OUT = [`${HOME}/.cache`, `${HOME}/.npm/_cacache`, `${HOME}/.npm/_logs`];
 const ENV = { PATH, LC_ALL: 'C.UTF-8' };
-const CREATE = ['--create', '--file=-', '--directory=/', '--format=gnu', '--numeric-owner', '--sparse'];
+/** Blocks of 512 bytes that are written and read at once. */
+const RECORD = '--blocking-factor=512';
+const CREATE = [RECORD, '--create', '--file=-', '--directory=/', '--format=gnu', '--numeric-owner', '--sparse'];
 /** Names come by stdin: as many as there are, in any bytes. */
 const NAMED = ['--null', '--files-from=-'];
 
@@ -43,7 +46,7 @@ export async function tarFiles(skills: boolean): Promise<Readable> {
 
 /** Unpacks a tar as the agent. */
 export async function untarFiles(body: Readable): Promise<void> {
-  const options = ['--extract', '--file=-', '--directory=/', '--numeric-owner', '--preserve-permissions'];
+  const options = ['--extract', RECORD, '--file=-', '--directory=/', '--numeric-owner', '--preserve-permissions'];
   // Node's pipes are sockets, which tar does not read to their end: it would leave the padding, and break the pipe.
   const toTheEnd = '--ignore-zeros';
   const tar = spawn('tar', [...options, toTheEnd, '--no-overwrite-dir', '--delay-directory-restore'], {
@@ -52,7 +55,7 @@ export async function untarFiles(body: Readable): Promise<void> {
   });
   const { ended, words } = followed(tar);
   try {
-    await pipeline(body, tar.stdin);
+    await pipeline(body, coalesce(), tar.stdin);
   } catch (error) {
     tar.kill('SIGKILL');
     throw error;
