@@ -1,12 +1,16 @@
 /**
- * Figures of sandboxes on the cluster of KUBECONFIG: `LONGHAND_SANDBOX_IMAGE=… node bench/kubernetes.ts [pods] [burst]`.
- * Cold pod to first result, round trip of `true`, checkpoint and restore, and a burst of sandboxes at once.
+ * Figures of sandboxes on the cluster of KUBECONFIG:
+ * `LONGHAND_SANDBOX_IMAGE=… node bench/kubernetes.ts [pods] [burst] [megabytes] [warm]`.
+ * Cold pod to first result, round trip of `true`, checkpoint and restore, a burst of sandboxes at once without a pool, and
+ * claims of a pool of `warm` pods, one by one and 20 a second.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bashCall, shell, signal } from '../sandbox/contract.ts';
 import type { SandboxRef } from '../sandbox/hands.ts';
 import { openTestHands } from '../sandbox/kubernetes/testing.ts';
 
-const [pods = 10, burst = 0, megabytes = 200] = process.argv.slice(2).map(Number);
+const [pods = 10, burst = 20, megabytes = 200, warm = 10] = process.argv.slice(2).map(Number);
+const SETTLE_MS = 8_000;
 const subject = await openTestHands();
 const { hands } = subject;
 
@@ -45,7 +49,7 @@ try {
   for (let i = 0; i < 120; i++) {
     await timed(trips, () => hands.execute(one, bashCall('true'), signal));
     // As a model would take: the next shell is made ahead of need.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await sleep(60);
   }
   show('call of `true`, shell made ahead', trips.slice(20));
   if (megabytes > 0) {
@@ -70,6 +74,38 @@ try {
     );
     show(`burst of ${burst}: first results`, all);
     await Promise.all(refs.map((each) => hands.release(each)));
+  }
+  if (warm > 0) {
+    const claimed = async (name: string, pauseMs: number) => {
+      await hands.refill(warm, signal);
+      // What was released is gone by then, and the pods are idle.
+      await sleep(SETTLE_MS);
+      const [claims, results]: [number[], number[]] = [[], []];
+      const refs: Promise<SandboxRef>[] = [];
+      for (let i = 0; i < warm; i++) {
+        const spec = { sessionId: `${name}-${process.pid}-${i}`, generation: 1 };
+        const one = timed(results, async () => {
+          const next = await timed(claims, () => hands.provision(spec, signal));
+          await shell(hands, next, 'true');
+          return next;
+        });
+        refs.push(one);
+        if (pauseMs > 0) await sleep(pauseMs);
+        else await one;
+      }
+      const all = await Promise.all(refs);
+      const cold = all.filter(({ id }) => !id.startsWith('lh-pool-')).length;
+      if (cold > 0) throw new Error(`${cold} of ${warm} were not of the pool.`);
+      await Promise.all(all.map((each) => hands.release(each)));
+      return { claims, results };
+    };
+    const alone = await claimed('alone', 0);
+    show('warm: claim', alone.claims);
+    show('warm: claim to first result', alone.results);
+    const often = await claimed('often', 50);
+    show('warm, 20 a second: claim', often.claims);
+    show('warm, 20 a second: claim to first result', often.results);
+    await hands.refill(0, signal);
   }
 } finally {
   await subject.dispose();

@@ -3,7 +3,7 @@ import type { ClientHttp2Session } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import { ConnectionLostError, createToolClient, type ToolClient } from '../tool-client.ts';
-import { dialPod } from './dial.ts';
+import { dialPod, FIRST_CONNECT_MS, LONGEST_CONNECT_MS } from './dial.ts';
 import { podKeys } from './names.ts';
 import { goneBecause, type Pods } from './pods.ts';
 
@@ -69,15 +69,17 @@ export function attach({ name, generation, key, pods, patienceMs }: Parts): Atta
     let looked = Date.now();
     let last: Error | undefined;
     let stuckSince: number | undefined;
+    let connectMs = FIRST_CONNECT_MS;
     for (;;) {
       if (reason !== undefined) throw new PodGoneError(`The sandbox is gone: ${reason}.`);
       const pod = pods.known(name);
       const address = pod?.status?.podIP;
       if (pod && !goneBecause(pod) && address) {
-        const session = await dialPod(address, psk, patienceMs).catch((error: Error) => {
+        const session = await dialPod(address, psk, patienceMs, { connectMs }).catch((error: Error) => {
           last = error;
         });
         if (session) return session;
+        connectMs = Math.min(connectMs * 2, LONGEST_CONNECT_MS);
       }
       const stuck = pod && hopeless(pod);
       if (stuck) last = stuck;

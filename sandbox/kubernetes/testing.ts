@@ -33,7 +33,7 @@ export async function openTestHands(overrides: Partial<KubernetesOptions> = {}):
     runtimeClass: process.env.LONGHAND_RUNTIME_CLASS ?? 'gvisor',
     key: randomBytes(32),
     // A small machine carries many idle sandboxes.
-    requestShare: 0.05,
+    requestShare: 0.03,
     checkpoints: memoryCheckpoints(),
     log: process.env.LONGHAND_TEST_LOG ? (message) => process.stderr.write(`${message}\n`) : undefined,
     ...overrides,
