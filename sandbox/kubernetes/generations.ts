@@ -9,6 +9,8 @@ import { APP, LABELS, leaseName, SESSION_ANNOTATION, sessionHash, type Whose } f
 const GENERATION = LABELS.generation;
 /** Who writes to one session's lease are a few workers: after this many lost races the cluster is at fault. */
 const MOST_RACES = 20;
+/** Leases whose version is remembered: of sandboxes that are being made. */
+const REMEMBERED = 1_000;
 
 export interface Generations {
   /**
@@ -36,11 +38,26 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
     spec: pod === undefined ? {} : { holderIdentity: pod },
   });
 
+  /** As `take` wrote them: `markMade` needs no look, and is refused when another was faster. */
+  const written = new Map<string, V1Lease>();
+  const remember = (lease: V1Lease) => {
+    const name = lease.metadata?.name ?? '';
+    written.delete(name);
+    written.set(name, lease);
+    const [oldest] = written.keys();
+    if (written.size > REMEMBERED && oldest !== undefined) written.delete(oldest);
+  };
+
   /** Writes unless another was faster, which is then looked at. */
   const put = async (whose: Whose & { generation: number }, pod?: string): Promise<string | undefined> => {
     const name = leaseName(whose);
-    for (let races = 1; ; races++) {
-      const found = await orMissing(coordination.readNamespacedLease({ namespace, name }));
+    for (let races = 0; ; races++) {
+      const known = pod === undefined ? undefined : written.get(name);
+      written.delete(name);
+      // The first generation of a session finds nothing.
+      const blindly = races === 0 && whose.generation === 1 && pod === undefined;
+      const found =
+        known ?? (blindly ? undefined : await orMissing(coordination.readNamespacedLease({ namespace, name })));
       const generation = Number(found?.metadata?.annotations?.[GENERATION] ?? 0);
       const holder = found?.spec?.holderIdentity;
       if (generation > whose.generation) {
@@ -52,12 +69,14 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
       if (same && (holder || pod === undefined)) return holder;
       const body = leaseOf(whose, pod);
       try {
+        let wrote: V1Lease;
         if (found) {
           if (body.metadata) body.metadata.resourceVersion = found.metadata?.resourceVersion;
-          await coordination.replaceNamespacedLease({ namespace, name, body });
+          wrote = await coordination.replaceNamespacedLease({ namespace, name, body });
         } else {
-          await coordination.createNamespacedLease({ namespace, body });
+          wrote = await coordination.createNamespacedLease({ namespace, body });
         }
+        if (pod === undefined) remember(wrote);
         return pod;
       } catch (error) {
         const raced = statusOf(error) === 409 || statusOf(error) === 404;
