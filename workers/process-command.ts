@@ -4,6 +4,7 @@
  */
 import { StartError } from './data-folder.ts';
 import { forgetAnthropic } from './forget-anthropic.ts';
+import { watchForHang } from './hang-watch.ts';
 import { assertOnlyOwnSecrets } from './own-settings.ts';
 import { assertServersReady } from './readiness.ts';
 import { keepReadyFile } from './ready-file.ts';
@@ -61,8 +62,11 @@ export async function runPart(
       await part.stop();
       throw new SettingsError(`LONGHAND_READY_FILE cannot be written: ${(error as Error).message}.`);
     });
-    await Promise.race([told.then(notReady).then(() => part.stop()), part.done]).finally(notReady);
-    await part.done;
+    const watch = watchForHang(part);
+    void told.then(watch.stop);
+    await Promise.race([told.then(notReady).then(() => part.stop()), part.done, watch.hung]).finally(notReady);
+    await Promise.race([part.done, watch.hung]);
+    watch.stop();
     return 0;
   } catch (error) {
     log(error instanceof Error ? error.message : String(error));
