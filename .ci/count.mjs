@@ -1,12 +1,26 @@
 /**
- * Prints the closing line of test runs from vitest's JSON: `N passed, N failed[, N skipped]`. Several runs are one: a
- * test that one of them skipped counts as what another made of it.
+ * Prints what failed and the closing line of test runs from vitest's JSON: `N passed, N failed[, N skipped]`. Several
+ * runs are one: a test that one of them skipped counts as what another made of it. The failures are repeated here since
+ * a log of an hour is often kept by its end alone.
  */
 import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 
 /** What became of a test is the strongest word of all runs. */
 const STRENGTH = { skipped: 0, passed: 1, failed: 2 };
 const outcomes = new Map();
+const tell = (file, title, message) =>
+  console.log(
+    [
+      `FAILED ${relative('.', file)}: ${title}`,
+      ...message
+        .split('\n')
+        .filter(
+          (line) =>
+            line.trim() && !line.includes('node_modules/vitest/') && !line.endsWith('new Promise (<anonymous>)'),
+        ),
+    ].join('\n  '),
+  );
 const note = (name, outcome) => {
   const before = outcomes.get(name);
   if (before === undefined || STRENGTH[outcome] > STRENGTH[before]) outcomes.set(name, outcome);
@@ -20,13 +34,17 @@ for (const file of process.argv.slice(2)) {
     note(`${file} was not written`, 'failed');
     continue;
   }
-  for (const { name, status, assertionResults } of run.testResults) {
+  for (const { name, status, message, assertionResults } of run.testResults) {
     const failed = assertionResults.some((test) => test.status === 'failed');
     // A file that could not be loaded, or whose preparations failed, holds no test that failed.
-    if (status === 'failed' && !failed) note(name, 'failed');
+    if (status === 'failed' && !failed) {
+      note(name, 'failed');
+      tell(name, 'the file itself', message ?? '');
+    }
     for (const [index, test] of assertionResults.entries()) {
       // By place: the reason for which a test is skipped stands in its name.
       note(`${name} ${index}`, test.status === 'passed' || test.status === 'failed' ? test.status : 'skipped');
+      if (test.status === 'failed') tell(name, test.fullName, test.failureMessages.join('\n'));
     }
   }
 }
