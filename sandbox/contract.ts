@@ -205,9 +205,32 @@ export function handsContract(openSubject: () => Promise<ContractSubject>): void
     test('goes on when the agent has ended every other shell, also one that waits for its command', async () => {
       await run('true');
       await sleep(500);
-      const others = 'for p in $(pgrep bash); do [ $p = $$ ] || kill -9 $p; done; echo ended';
+      const others = 'for p in $(pgrep bash); do [ $p = $BASHPID ] || kill -9 $p; done; echo ended';
       expect(await run(others, { thread: 'killer' })).toBe('ended');
       expect(await run('echo fine', { thread: 'killer' })).toBe('fine');
+    });
+
+    test('a command goes on when the agent has ended the shell that began it, and its end is known', async () => {
+      const thread = 'orphan';
+      expect(await run('kill -9 $$; sleep 0.2; cd /tmp; echo on; exit 3', { thread })).toBe('on\n[exit code 3]');
+      expect(await run('pwd', { thread })).toBe('/tmp');
+      expect(await run('kill -9 $$; exec sleep 0.2', { thread })).toBe('[Killed by SIGKILL.]');
+    });
+
+    test('says of a signal what it says of no exit code', async () => {
+      expect(await run('exit 137')).toBe('[exit code 137]');
+      expect(await run('kill -9 $BASHPID')).toBe('[Killed by SIGKILL.]');
+      expect(await run('exec bash -c "kill -TERM \\$\\$"')).toBe('[Killed by SIGTERM.]');
+      // Nobody would ever let it go on.
+      expect(await run('kill -STOP $BASHPID; echo never')).toBe('[Killed by SIGSTOP.]');
+      expect(await run('pgrep --runstates T . || echo none')).toBe('none');
+    });
+
+    test('commands one after another share nothing but exports and working directory', async () => {
+      const thread = 'apart';
+      await run('a=1; f() { :; }; set -u; shopt -s nullglob; alias x=y; umask 077; trap "echo bye" USR1', { thread });
+      const left = 'echo "[$a]"; type f x 2>&1 | wc -l; echo $-; shopt nullglob; umask; trap -p';
+      expect(await run(left, { thread })).toMatch(/^\[\]\n2\nhB\nnullglob +\toff\n0022\ntrap -- [^\n]*EXIT$/);
     });
 
     test('counts $SECONDS from the start of the command, however long its shell has waited', async () => {

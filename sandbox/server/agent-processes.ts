@@ -13,6 +13,15 @@ export function allPids(): number[] {
     .map(Number);
 }
 
+/** Whether a process runs; one that has ended and waits to be reaped does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
 /** Sends a signal to a process group and to what a call started outside of it. Ended processes are no error. */
 export function signalCall(callId: string, pgid: number, signal: NodeJS.Signals): void {
   send(-pgid, signal);

@@ -1,16 +1,15 @@
 /**
- * The `bash` tool. Each command is a process of its own, under the agent's uid, in its own session and process group;
- * what makes it feel like one shell is that exports and working directory are carried from a thread's command to its
- * next.
+ * The `bash` tool. Each command is a process of its own, under the agent's uid, in its own process group; what makes it
+ * feel like one shell is that exports and working directory are carried from a thread's command to its next.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { signalCall } from './agent-processes.ts';
 import { type OutputSpool, openSpool } from './output.ts';
 import { HOME, type ServerConfig, WORKSPACE } from './protocol.ts';
-import { firstState, parseState, type ShellState, stateFile } from './shell-script.ts';
-import { createWaitingShells, type WaitingShell } from './waiting-shell.ts';
+import { firstState, type ShellState } from './shell-script.ts';
+import { createShells, type ShellRun } from './shells.ts';
 
 /** Between SIGTERM and SIGKILL, milliseconds. */
 const TERM_GRACE_MS = 300;
@@ -58,10 +57,11 @@ export interface Bash {
 
 /** Makes the tool; `spoolDir` is the server's own. */
 export function createBash(config: Pick<ServerConfig, 'runDir' | 'outputBytes' | 'shellNote'>, spoolDir: string): Bash {
-  const waiting = createWaitingShells(config.runDir);
+  const processes = createShells(config.runDir);
   const first = firstState(WORKSPACE, BASE_ENV);
   const shells = new Map<string, ShellState>();
   const told = new Set<string>();
+  let spools = 0;
 
   return {
     restart(thread) {
@@ -69,29 +69,18 @@ export function createBash(config: Pick<ServerConfig, 'runDir' | 'outputBytes' |
       told.add(thread);
     },
     async start({ id, thread, command, deadlineMs }) {
-      const shell = await waiting.take();
-      const { files } = shell;
       mkdirSync(spoolDir, { recursive: true, mode: 0o700 });
-      const spool = openSpool(join(spoolDir, basename(files.command)), config.outputBytes);
-      shell.output.on('data', (chunk) => spool.write(chunk)).on('error', () => undefined);
-      try {
-        writeFileSync(files.command, command, { mode: 0o644 });
-        writeFileSync(files.state, stateFile(shells.get(thread) ?? first), { mode: 0o644 });
-      } catch (error) {
-        // It reads the end of its word to begin, and ends.
-        shell.control.destroy();
-        shell.output.destroy();
+      const spool = openSpool(join(spoolDir, String(++spools)), config.outputBytes);
+      const began = processes.run(id, command, shells.get(thread) ?? first);
+      const process = await began.catch((error: unknown) => {
         spool.close();
-        removeFiles(files);
         throw error;
-      }
-      shell.begin(id);
+      });
+      process.output.on('data', (chunk) => spool.write(chunk)).on('error', () => undefined);
       const note = told.has(thread) ? undefined : config.shellNote;
       told.add(thread);
-      const run = follow(shell, id, deadlineMs, spool);
+      const run = follow(process, id, deadlineMs, spool);
       const end = run.end.then(({ after, ...result }) => {
-        waiting.refill();
-        removeFiles(files);
         if (result.ended) shells.delete(thread);
         else if (after) shells.set(thread, after);
         return { ...result, note };
@@ -101,12 +90,8 @@ export function createBash(config: Pick<ServerConfig, 'runDir' | 'outputBytes' |
   };
 }
 
-function removeFiles(files: WaitingShell['files']): void {
-  for (const path of Object.values(files)) rmSync(path, { force: true });
-}
-
 function follow(
-  { pid: pgid, output, control, exited }: WaitingShell,
+  { pgid, output, ended: over }: ShellRun,
   callId: string,
   deadlineMs: number,
   spool: OutputSpool,
@@ -120,18 +105,14 @@ function follow(
     kill = setTimeout(() => signalCall(callId, pgid, 'SIGKILL'), TERM_GRACE_MS);
   };
   const deadline = setTimeout(() => end('timeout'), deadlineMs);
-  const stateChunks: Buffer[] = [];
-  control.on('data', (chunk: Buffer) => stateChunks.push(chunk));
 
   const finished = async () => {
-    const [exitCode, signal] = await exited;
+    const { exitCode, signal, after } = await over;
     clearTimeout(deadline);
     clearTimeout(kill);
     // What left the group on SIGTERM, or ignored it, goes too.
     if (ended) signalCall(callId, pgid, 'SIGKILL');
-    await Promise.all([drained(output), drained(control)]);
-    const after = parseState(Buffer.concat(stateChunks));
-    control.destroy();
+    await drained(output);
     const { text, dropped } = spool.read();
     spool.close();
     // Background processes may hold the pipe: whatever they still write is read and dropped, or they would be stuck.

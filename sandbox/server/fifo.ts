@@ -16,11 +16,13 @@ const BATCH = 16;
 export interface OutputPipe {
   /** What commands write comes out here; never ends by itself. */
   readable: Socket;
-  /** For the command's stdout and stderr; close it once the command is started. */
-  writeFd: number;
+  /** For the command's stdout and stderr to open. */
+  path: string;
+  /** Once the command has opened it, or will not: it can be opened no more, and ends when its writers have ended. */
+  seal(): void;
 }
 
-/** A stock of named pipes in `dir`, which commands must not be able to write to. */
+/** A stock of named pipes in `dir`, which commands can read and must not be able to write to. */
 export function createPipes(dir: string): () => Promise<OutputPipe> {
   const stock: string[] = [];
   let made = 0;
@@ -28,8 +30,8 @@ export function createPipes(dir: string): () => Promise<OutputPipe> {
 
   const fill = async () => {
     // Where the server shares the agent's uid, the agent may have removed it.
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    const paths = Array.from({ length: BATCH }, () => join(dir, `${process.pid}-${made++}`));
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
+    const paths = Array.from({ length: BATCH }, () => join(dir, `${process.pid}-${++made}.out`));
     await promisify(execFile)('mkfifo', ['-m', '600', '--', ...paths], { env: { PATH } });
     for (const path of paths) chownSync(path, AGENT_UID, AGENT_UID);
     stock.push(...paths);
@@ -50,15 +52,18 @@ export function createPipes(dir: string): () => Promise<OutputPipe> {
       if (path !== undefined && !existsSync(path)) path = undefined;
     }
     if (stock.length < BATCH / 2) refill().catch(() => undefined);
-    // Reader first: a writer would wait for one.
+    // Reader first: a writer would wait for one. A writer of our own: without one, the reader finds the end at once.
     const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writeFd = openSync(path, constants.O_WRONLY);
-    rmSync(path);
+    const seal = () => {
+      closeSync(writeFd);
+      rmSync(path, { force: true });
+    };
     try {
-      return { readable: new Socket({ fd: readFd, readable: true, writable: false }), writeFd };
+      return { readable: new Socket({ fd: readFd, readable: true, writable: false }), path, seal };
     } catch (error) {
       closeSync(readFd);
-      closeSync(writeFd);
+      seal();
       throw error;
     }
   };

@@ -1,36 +1,43 @@
 /**
- * What bash runs around a command. The command comes from a file, so an open quote or a stray brace is its own syntax
- * error and nothing else's. Exports and working directory arrive as a file of `declare` lines and leave through fd 3.
+ * What bash runs around commands. A command comes from a file, so an open quote or a stray brace is its own syntax
+ * error and nothing else's. Exports and working directory arrive as a file of `declare` lines and leave through another.
  */
 
 /**
- * Arguments: the command's file and the state's file, which are there once the call's id comes as a line from fd 3.
- * `source` lets `exit`, `return` and `set -e` mean what they mean; the trap saves the state after an `exit`. `builtin`: a
- * command may define functions with these names. `SECONDS`: the shell may have waited for its command for hours.
+ * For each command a line comes from fd 3: where it stands, where its state stands and where the state that it leaves
+ * goes, the pipe for its output, and the call's id. Answers: `began` and the pid before anything of it runs, `over` and
+ * its exit status. `set -m` gives each fork a process group. `source` lets `exit`, `return` and `set -e` mean what they
+ * mean; the trap saves the state after an `exit`. `builtin`: a command may define functions with these names.
  */
 export const SHELL_SCRIPT = `\
-IFS= read -r -u 3 __longhand_call || exit 0
-exec 97>&3 3>&-
-__longhand_save() {
-  { builtin set +eux; } 2>/dev/null
-  { builtin printf '%s\\0' "$PWD"; builtin export -p; } >&97 2>/dev/null
-}
-__longhand_command=$1 __longhand_state=$2
-builtin set --
-builtin source "$__longhand_state" 2>/dev/null
-export LONGHAND_CALL=$__longhand_call
-if ! builtin cd -- "$__longhand_cwd" 2>/dev/null; then
-  builtin printf 'bash: the working directory %s is gone; this is /workspace\\n' "$__longhand_cwd" >&2
-  builtin cd /workspace
-fi
-builtin unset OLDPWD __longhand_state __longhand_call __longhand_cwd
-builtin trap __longhand_save EXIT
-SECONDS=0
-builtin source "$__longhand_command"
+set -m
+while IFS=' ' read -r -u 3 __longhand_command __longhand_state __longhand_after __longhand_output __longhand_call; do
+(
+  set +m
+  exec >"$__longhand_output" 2>&1 || exit
+  printf 'began %s\\n' "$BASHPID" >&3 || exit
+  exec 3>&-
+  __longhand_save() {
+    { __longhand_status=$?; builtin set +eux; } 2>/dev/null
+    { builtin printf '%s\\0%s\\0' "$__longhand_status" "$PWD"; builtin export -p; builtin printf '\\0'; } >|"$1" 2>/dev/null
+  }
+  builtin source "$__longhand_state" 2>/dev/null
+  export LONGHAND_CALL=$__longhand_call
+  if ! builtin cd -- "$__longhand_cwd" 2>/dev/null; then
+    builtin printf 'bash: the working directory %s is gone; this is /workspace\\n' "$__longhand_cwd" >&2
+    builtin cd /workspace
+  fi
+  builtin trap "__longhand_save '$__longhand_after'" EXIT
+  builtin unset OLDPWD __longhand_{state,after,output,call,cwd}
+  SECONDS=0
+  builtin source "$__longhand_command"
+)
+printf 'over %s\\n' "$?" >&3
+done
 `;
 
 /** Bytes of exports that are carried over; more than this is no environment that a program could be started with. */
-const MAX_STATE_BYTES = 256 * 1024;
+export const MAX_STATE_BYTES = 256 * 1024;
 
 /** A thread's shell between two commands. */
 export interface ShellState {
@@ -54,11 +61,15 @@ export function stateFile(state: ShellState): string {
   return `${state.exports}\n__longhand_cwd=${quote(state.cwd)}\n`;
 }
 
-/** Reads what came through fd 3; undefined when the shell ended before it could say (killed, replaced by `exec`). */
-export function parseState(bytes: Buffer): ShellState | undefined {
-  const end = bytes.indexOf(0);
-  if (end < 0 || bytes.length > MAX_STATE_BYTES) return undefined;
-  return { cwd: bytes.toString('utf8', 0, end), exports: bytes.toString('utf8', end + 1) };
+/**
+ * What a command left in its file: its exit status and its state; undefined when it could not say all (killed, replaced
+ * by `exec`, the disk is full).
+ */
+export function parseEnd(bytes: Buffer): { status: number; after: ShellState } | undefined {
+  if (bytes.length > MAX_STATE_BYTES) return undefined;
+  const [status, cwd, exports, rest] = bytes.toString('utf8').split('\0');
+  if (cwd === undefined || exports === undefined || rest === undefined) return undefined;
+  return { status: Number(status), after: { cwd, exports } };
 }
 
 function quote(text: string): string {
