@@ -88,7 +88,8 @@ function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
 
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
-function wordsOf(text: string): string {
+/** The reason that a refusal gives. */
+export function wordsOf(text: string): string {
   try {
     return String((JSON.parse(text) as { error?: unknown }).error ?? text);
   } catch {

@@ -5,6 +5,7 @@
 import type { ClientHttp2Session } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { FileStat, InputFile, OutputListing, ToolCall } from './hands.ts';
+import type { LargeAnswer } from './http1-ask.ts';
 import { ask, ConnectionLostError, type Question, RefusedError, textOf, whole } from './http2-ask.ts';
 import {
   type CallRequest,
@@ -50,20 +51,29 @@ export interface ToolClient {
   removeInput(path: string): Promise<void>;
 }
 
-/**
- * A client of one sandbox; `connection` gives the live one of the moment.
- * @param token - shown with every request, where the server wants one.
- */
+interface Ways {
+  /** Shown with every request, where the server wants one. */
+  token?: string;
+  /** A better way for what is large than the connection that everything shares. */
+  alone?: (question: Question) => Promise<LargeAnswer>;
+}
+
+/** A client of one sandbox; `connection` gives the live one of the moment. */
 export function createToolClient(
   generation: number,
   connection: () => Promise<ClientHttp2Session>,
-  token?: string,
+  { token, alone }: Ways = {},
 ): ToolClient {
   const headers = {
     [GENERATION_HEADER]: String(generation),
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
   const put = async (question: Omit<Question, 'headers'>) => await ask(await connection(), { ...question, headers });
+  const shared = async (question: Question): Promise<LargeAnswer> => {
+    const answer = await ask(await connection(), question);
+    return { ...answer, body: whole(answer) };
+  };
+  const large = async (question: Omit<Question, 'headers'>) => await (alone ?? shared)({ ...question, headers });
   const json = async (method: string, path: string, body?: object, signal?: AbortSignal): Promise<unknown> => {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const { stream } = await put({ method, path, body: text, signal });
@@ -87,24 +97,22 @@ export function createToolClient(
     },
     async pack(since) {
       const path = since ? `/checkpoint?since=${since}` : '/checkpoint';
-      const answer = await put({ method: 'GET', path });
-      if (answer.status === 204) {
-        answer.stream.resume();
+      const { status, headers: told, body } = await large({ method: 'GET', path });
+      if (status === 204) {
+        drop(body);
         return undefined;
       }
-      const sha256 = String(answer.headers[SHA256_HEADER]);
-      return { sha256, takenAt: String(answer.headers['last-modified']), body: whole(answer) };
+      return { sha256: String(told[SHA256_HEADER]), takenAt: String(told['last-modified']), body };
     },
     async unpack(body) {
-      const { stream } = await put({ method: 'PUT', path: '/checkpoint', body });
-      await textOf(stream);
+      drop((await large({ method: 'PUT', path: '/checkpoint', body })).body);
     },
     async listFiles(path) {
       const { files } = (await json('GET', `/files?path=${encodeURIComponent(path)}`)) as FileListing;
       return files;
     },
     async readFile(path) {
-      return whole(await put({ method: 'GET', path: `/file?path=${encodeURIComponent(path)}` }));
+      return (await large({ method: 'GET', path: `/file?path=${encodeURIComponent(path)}` })).body;
     },
     inputs: async () => ((await json('GET', '/inputs')) as InputListing).files,
     async outputs({ fileBytes, files }) {
@@ -117,11 +125,15 @@ export function createToolClient(
         bytes: String(bytes),
         ...(executable ? { executable: '' } : {}),
       });
-      const { stream } = await put({ method: 'PUT', path: `/inputs?${search}`, body });
-      await textOf(stream);
+      drop((await large({ method: 'PUT', path: `/inputs?${search}`, body })).body);
     },
     async removeInput(path) {
       await json('DELETE', `/inputs?${new URLSearchParams({ path })}`);
     },
   };
+}
+
+/** Of an answer whose status says it all. */
+function drop(body: Readable): void {
+  body.on('error', () => undefined).resume();
 }

@@ -2,8 +2,10 @@
 import type { ClientHttp2Session } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
+import { askAlone, type LargeAnswer } from '../http1-ask.ts';
+import type { Question } from '../http2-ask.ts';
 import { ConnectionLostError, createToolClient, type ToolClient } from '../tool-client.ts';
-import { dialPod, FIRST_CONNECT_MS, LONGEST_CONNECT_MS } from './dial.ts';
+import { connectPod, dialPod, FIRST_CONNECT_MS, LONGEST_CONNECT_MS } from './dial.ts';
 import { podKeys } from './names.ts';
 import { goneBecause, type Pods } from './pods.ts';
 
@@ -75,7 +77,7 @@ export function attach({ name, generation, key, pods, patienceMs }: Parts): Atta
       const pod = pods.known(name);
       const address = pod?.status?.podIP;
       if (pod && !goneBecause(pod) && address) {
-        const session = await dialPod(address, psk, patienceMs, { connectMs }).catch((error: Error) => {
+        const session = await dialPod({ address, psk, connectMs }, patienceMs).catch((error: Error) => {
           last = error;
         });
         if (session) return session;
@@ -115,9 +117,23 @@ export function attach({ name, generation, key, pods, patienceMs }: Parts): Atta
     return await dialling;
   };
 
+  /** Beside the live connection, and ended with it: that one notices when nobody answers any more. */
+  const alone = async (question: Question): Promise<LargeAnswer> => {
+    const session = await connection(patienceMs);
+    const address = pods.known(name)?.status?.podIP ?? '';
+    const socket = await connectPod({ address, psk }, 'http/1.1').catch((error: Error) => {
+      throw new ConnectionLostError(error.message, { cause: error });
+    });
+    const end = () => socket.destroy();
+    session.once('close', end);
+    socket.once('close', () => session.off('close', end)).on('error', () => undefined);
+    if (session.closed || session.destroyed) end();
+    return await askAlone(socket, question);
+  };
+
   return {
     name,
-    client: createToolClient(generation, () => connection(patienceMs), token),
+    client: createToolClient(generation, () => connection(patienceMs), { token, alone }),
     async connected(ms) {
       await connection(ms);
     },

@@ -24,7 +24,7 @@ async function listening(server: Server): Promise<number> {
 
 test('the tool server of this pod is taken', async () => {
   const port = await listening(createSecureServer(pskServer(psk), (_request, response) => response.end('it is me')));
-  const session = await dialPod('127.0.0.1', psk, 1_000, { port });
+  const session = await dialPod({ address: '127.0.0.1', psk, port }, 1_000);
   expect(await textOf((await ask(session, { method: 'GET', path: '/' })).stream)).toBe('it is me');
   session.destroy();
 });
@@ -33,7 +33,7 @@ test('the tool server of another pod, or generation, is refused, and sees no req
   let requests = 0;
   const other = podKeys(key, 'lh-one-2').psk;
   const port = await listening(createSecureServer(pskServer(other), () => requests++));
-  await expect(dialPod('127.0.0.1', psk, 1_000, { port })).rejects.toThrow();
+  await expect(dialPod({ address: '127.0.0.1', psk, port }, 1_000)).rejects.toThrow();
   expect(requests).toBe(0);
 });
 
@@ -45,8 +45,8 @@ test('one that speaks plainly, hangs up or is silent is an error, not a hang, an
     createTcpServer((socket) => socket.on('data', (chunk) => seen.push(chunk)).on('error', () => undefined)),
   ];
   for (const server of servers) {
-    await expect(dialPod('127.0.0.1', psk, 1_000, { port: await listening(server) })).rejects.toThrow();
+    await expect(dialPod({ address: '127.0.0.1', psk, port: await listening(server) }, 1_000)).rejects.toThrow();
   }
-  await expect(dialPod('127.0.0.1', psk, 1_000, { port: 1 })).rejects.toThrow();
+  await expect(dialPod({ address: '127.0.0.1', psk, port: 1 }, 1_000)).rejects.toThrow();
   expect(Buffer.concat(seen).toString('latin1')).not.toContain('Bearer');
 });

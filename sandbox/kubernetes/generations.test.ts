@@ -19,10 +19,10 @@ const lease = () => api.leases.read(leaseName({ sessionId }));
 const generation = () => lease().metadata.annotations?.[LABELS.generation];
 
 test('a generation that was handed out is not made again, by nobody', async () => {
-  expect(await one.take(whose(1))).toBeUndefined();
-  expect(await other.take(whose(1))).toBeUndefined();
+  expect(await one.take(whose(1))).toEqual({ made: undefined, first: true });
+  expect(await other.take(whose(1))).toEqual({ made: undefined, first: false });
   await one.markMade(whose(1), 'pod-a');
-  expect(await other.take(whose(1))).toBe('pod-a');
+  expect((await other.take(whose(1))).made).toBe('pod-a');
   await one.markMade(whose(1), 'pod-a');
   await expect(other.markMade(whose(1), 'pod-b')).rejects.toThrow('was given pod-a meanwhile, not pod-b');
 });
@@ -32,7 +32,7 @@ test('a lower generation is refused, to take and to hand out', async () => {
   await other.take(whose(2));
   await expect(one.markMade(whose(1), 'late')).rejects.toThrow('is at generation 2; 1 is not made again');
   await expect(one.take(whose(1))).rejects.toThrow('is at generation 2');
-  expect(await other.take(whose(2))).toBeUndefined();
+  expect((await other.take(whose(2))).made).toBeUndefined();
 });
 
 test.each(['lost', 'silent', 'stalled', 'garbage'] as const)(
@@ -41,15 +41,15 @@ test.each(['lost', 'silent', 'stalled', 'garbage'] as const)(
     api.fault('create leases', fault, 1);
     await expect(one.take(whose(1))).rejects.toThrow();
     expect(generation()).toBe('1');
-    expect(await one.take(whose(1))).toBeUndefined();
+    expect((await one.take(whose(1))).made).toBeUndefined();
     api.fault('replace leases', fault, 1);
     await expect(one.markMade(whose(1), 'pod-a')).rejects.toThrow();
-    expect(await one.take(whose(1))).toBe('pod-a');
+    expect((await one.take(whose(1))).made).toBe('pod-a');
     await one.markMade(whose(1), 'pod-a');
     api.fault('replace leases', fault, 1);
     await expect(one.take(whose(2))).rejects.toThrow();
     await expect(one.take(whose(1))).rejects.toThrow('is at generation 2');
-    expect(await one.take(whose(2))).toBeUndefined();
+    expect((await one.take(whose(2))).made).toBeUndefined();
   },
 );
 

@@ -12,13 +12,19 @@ const MOST_RACES = 20;
 /** Leases whose version is remembered: of sandboxes that are being made. */
 const REMEMBERED = 1_000;
 
+export interface Taken {
+  made?: string;
+  /** It is the first generation, and nobody has come as far as this before: there is no pod. */
+  first: boolean;
+}
+
 export interface Generations {
   /**
    * Makes this generation the session's newest. Safe to repeat.
-   * @returns the pod that was handed out for it before, if one was.
+   * @returns the pod that was handed out for it before, if one was; and whether there can be no other.
    * @throws when there is a higher one.
    */
-  take(whose: Whose & { generation: number }): Promise<string | undefined>;
+  take(whose: Whose & { generation: number }): Promise<Taken>;
   /** Before a sandbox is handed out. Throws when a higher generation has come meanwhile. */
   markMade(whose: Whose & { generation: number }, pod: string): Promise<void>;
 }
@@ -49,7 +55,7 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
   };
 
   /** Writes unless another was faster, which is then looked at. */
-  const put = async (whose: Whose & { generation: number }, pod?: string): Promise<string | undefined> => {
+  const put = async (whose: Whose & { generation: number }, pod?: string): Promise<Taken> => {
     const name = leaseName(whose);
     for (let races = 0; ; races++) {
       const known = pod === undefined ? undefined : written.get(name);
@@ -66,7 +72,7 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
         );
       }
       const same = found !== undefined && generation === whose.generation;
-      if (same && (holder || pod === undefined)) return holder;
+      if (same && (holder || pod === undefined)) return { made: holder, first: false };
       const body = leaseOf(whose, pod);
       try {
         let wrote: V1Lease;
@@ -77,7 +83,7 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
           wrote = await coordination.createNamespacedLease({ namespace, body });
         }
         if (pod === undefined) remember(wrote);
-        return pod;
+        return { made: pod, first: blindly };
       } catch (error) {
         const raced = statusOf(error) === 409 || statusOf(error) === 404;
         if (!raced || races === MOST_RACES) throw error;
@@ -88,7 +94,7 @@ export function openGenerations({ coordination }: Cluster, namespace: string, ow
   return {
     take: (whose) => put(whose),
     async markMade(whose, pod) {
-      const holder = await put(whose, pod);
+      const { made: holder } = await put(whose, pod);
       if (holder !== pod) throw new Error(`Session ${whose.sessionId} was given ${holder} meanwhile, not ${pod}.`);
     },
   };

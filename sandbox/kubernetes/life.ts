@@ -51,20 +51,28 @@ export function beginLife(options: KubernetesOptions, pace: Pace): Life & { clos
   const attachToLook = (ref: Pick<SandboxRef, 'id' | 'generation'>): Attached => {
     const made = attachNew(ref);
     const close = () => {
-      looking.delete(made);
+      looking.delete(own);
       made.close();
     };
-    looking.add(made);
-    return { ...made, close };
+    const own: Attached = { ...made, close };
+    looking.add(own);
+    return own;
   };
   const forget = (id: string) => {
     attached.get(id)?.close();
     attached.delete(id);
   };
 
+  const adopt = (sandbox: Attached) => {
+    looking.delete(sandbox);
+    const there = attached.get(sandbox.name);
+    if (there && there.gone() === undefined) sandbox.close();
+    else attached.set(sandbox.name, sandbox);
+  };
+
   return {
     ...{ options, pace, namespace, checkpoints: options.checkpoints, pods, sent: new Map() },
-    pool: openPool({ options, pods, attach: attachToLook }),
+    pool: openPool({ options, pods, attach: attachToLook, adopt }),
     generations: openGenerations(cluster, namespace, owner),
     attach: attachTo,
     async find(ref) {

@@ -25,8 +25,9 @@ export async function provision(life: Life, spec: SandboxSpec, signal: AbortSign
   });
   signal.throwIfAborted();
   // A generation is made once: calls may have run in the one that is gone. Its ref then says `lost`.
-  const [made, others] = await Promise.all([life.generations.take(spec), podsOf(life, spec)]);
+  const { made, first } = await life.generations.take(spec);
   if (made) return refTo(made);
+  const others = first ? [] : await podsOf(life, spec);
   // Before anything is ended or made.
   targetOf(life.options.targets, spec);
   const generationOf = ({ metadata }: V1Pod) => Number(metadata?.labels?.[LABELS.generation]);
@@ -85,7 +86,7 @@ async function makeReady(life: Life, spec: SandboxSpec, pod: V1Pod, signal: Abor
 
 /** Unless another worker has handed it out meanwhile. When that cannot be known it stays, for the next attempt. */
 async function endUnmade(life: Life, spec: SandboxSpec, id: string, why: Error): Promise<void> {
-  const made = await life.generations.take(spec);
+  const { made } = await life.generations.take(spec);
   if (made !== id) await life.destroy(id, `it could not be made: ${why.message}`);
 }
 

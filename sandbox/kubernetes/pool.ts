@@ -9,7 +9,7 @@ import type { SandboxSpec } from '../hands.ts';
 import type { Attached } from './attached.ts';
 import { orMissing, statusOf, wordsOf } from './cluster.ts';
 import { LABELS, ownerHash, SESSION_ANNOTATION, sessionHash } from './names.ts';
-import { DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
+import { DEFAULT_PATIENCE_MS, DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
 import { pooledPod, templateOf } from './pod.ts';
 import { goneBecause, type Pods } from './pods.ts';
 
@@ -21,6 +21,8 @@ interface Parts {
   pods: Pods;
   /** A connection of its own: nobody else closes it, or is cut off when it is closed. */
   attach(ref: { id: string; generation: number }): Attached;
+  /** Makes such a connection the one that everybody uses. */
+  adopt(sandbox: Attached): void;
 }
 
 export interface Pool {
@@ -32,7 +34,7 @@ export interface Pool {
   refill(size: number, signal: AbortSignal): Promise<void>;
 }
 
-export function openPool({ options, pods, attach }: Parts): Pool {
+export function openPool({ options, pods, attach, adopt }: Parts): Pool {
   const { cluster, namespace, key } = options;
   const template = templateOf(options);
   const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
@@ -109,7 +111,16 @@ export function openPool({ options, pods, attach }: Parts): Pool {
           [LABELS.session]: sessionHash(spec),
           [LABELS.generation]: String(spec.generation),
         };
-        const claimed = await swap(pod, labels, { [SESSION_ANNOTATION]: spec.sessionId });
+        // The handshake passes while the API server thinks.
+        const sandbox = attach({ id: pod.metadata?.name ?? '', generation: spec.generation });
+        sandbox.connected(options.patienceMs ?? DEFAULT_PATIENCE_MS).catch(() => undefined);
+        let claimed: V1Pod | undefined;
+        try {
+          claimed = await swap(pod, labels, { [SESSION_ANNOTATION]: spec.sessionId });
+        } finally {
+          if (claimed) adopt(sandbox);
+          else sandbox.close();
+        }
         if (claimed) return claimed;
       }
       return undefined;

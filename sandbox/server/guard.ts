@@ -16,8 +16,8 @@ const NEAR_LOOK_MS = 25;
 const IDLE_LOOK_MS = 2_000;
 /** A process count near the limit for this many looks in a row is a fork bomb, or as good as one. */
 const FULL_LOOKS = 8;
-/** Under the agent's uid without a call: the file tools' process and the shell that waits. */
-const OWN_PROCESSES = 2;
+/** Under the agent's uid without a call: the file tools’ process, the shell, and its fork that waits. */
+const OWN_PROCESSES = 3;
 const COUNT_FILES_MS = 2_000;
 /** Counting may take this share of the time. */
 const COUNT_SHARE = 0.05;

@@ -32,7 +32,9 @@ export async function serveByListening(config: ListenConfig, handler: Handler): 
 export function createListener({ tokenSha256, psk }: Omit<ListenConfig, 'port'>, handler: Handler): Http2SecureServer {
   const expected = Buffer.from(tokenSha256, 'hex');
   const settings = { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: 1_000 };
-  const server = createSecureServer({ settings, ...pskServer(psk) });
+  const server = createSecureServer({ settings, allowHTTP1: true, ...pskServer(psk) });
+  // HTTP/1.1 is for one large answer or body each, however long it takes. Settable, and not in its types.
+  Object.assign(server, { requestTimeout: 0 });
   server.on('session', (session) => session.setLocalWindowSize(WINDOW_BYTES));
   server.on('sessionError', () => undefined);
   server.on('tlsClientError', () => undefined);

@@ -1,7 +1,8 @@
 /** The agent's side in a container of its own, asked over the connection that it dialled. */
 import type { ClientHttp2Session } from 'node:http2';
 import type { FileStat, OutputListing } from '../hands.ts';
-import { ask, ConnectionLostError, type Question, textOf, whole } from '../http2-ask.ts';
+import { askAlone } from '../http1-ask.ts';
+import { ask, ConnectionLostError, type Question, textOf } from '../http2-ask.ts';
 import { type AgentSide, AgentSideLostError } from './agent-side.ts';
 import type { BashRun } from './bash.ts';
 import type { CallResult } from './journal.ts';
@@ -35,6 +36,8 @@ export function createPeerSide(port: number, config: ServerConfig, fresh: boolea
 
   const json = async (question: Question): Promise<unknown> =>
     JSON.parse(await answerText(await connection(), question)) as unknown;
+  /** For what is large. */
+  const alone = async (question: Question) => await askAlone(await shells.another(BACK_MS), question);
   const get = async (path: string, query: Record<string, string>) =>
     await json({ method: 'GET', path: `${path}?${new URLSearchParams(query)}` });
 
@@ -72,15 +75,15 @@ export function createPeerSide(port: number, config: ServerConfig, fresh: boolea
       warm: () => undefined,
     },
     files: {
-      tar: async (skills) =>
-        whole(await ask(await connection(), { method: 'GET', path: skills ? '/tar?skills' : '/tar' })),
+      tar: async (skills) => (await alone({ method: 'GET', path: skills ? '/tar?skills' : '/tar' })).body,
       async untar(tar) {
-        await answerText(await connection(), { method: 'PUT', path: '/tar', body: tar });
+        const { body } = await alone({ method: 'PUT', path: '/tar', body: tar });
+        body.on('error', () => undefined).resume();
       },
       async read(path) {
         const question = { method: 'GET', path: `/file?${new URLSearchParams({ path })}` };
-        const answer = await ask(await connection(), question);
-        return { body: whole(answer), modifiedAt: String(answer.headers[MODIFIED_HEADER]) };
+        const { body, headers } = await alone(question);
+        return { body, modifiedAt: String(headers[MODIFIED_HEADER]) };
       },
     },
   };

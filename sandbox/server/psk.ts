@@ -11,20 +11,28 @@ const SHARED = {
   ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
   minVersion: 'TLSv1.2',
   maxVersion: 'TLSv1.2',
-  ALPNProtocols: ['h2'],
 } as const;
+/** HTTP/2, and HTTP/1.1 for one large answer or body. */
+export type Speech = 'h2' | 'http/1.1';
 
 /** Options of a server. @param key - hex, 32 bytes. */
 export function pskServer(key: string): TlsOptions {
   const psk = Buffer.from(key, 'hex');
-  return { ...SHARED, pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null), pskIdentityHint: '' };
+  const ALPNProtocols: Speech[] = ['h2', 'http/1.1'];
+  return {
+    ...SHARED,
+    ALPNProtocols,
+    pskCallback: (_socket, identity) => (identity === IDENTITY ? psk : null),
+    pskIdentityHint: '',
+  };
 }
 
 /** Options of a connection. The handshake fails with whoever does not know the key. */
-export function pskClient(key: string) {
+export function pskClient(key: string, speech: Speech) {
   const psk = Buffer.from(key, 'hex');
   return {
     ...SHARED,
+    ALPNProtocols: [speech],
     pskCallback: () => ({ psk, identity: IDENTITY }),
     // There is no certificate whose name could be wrong.
     checkServerIdentity: () => undefined,

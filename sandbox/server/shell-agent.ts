@@ -4,9 +4,11 @@
  * anew. It lives for one connection: a tool server that comes back finds nothing of before.
  */
 import { rmSync } from 'node:fs';
-import { createServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { createServer as createHttp1Server } from 'node:http';
+import { createServer } from 'node:http2';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentSide } from './agent-side.ts';
@@ -23,6 +25,8 @@ import {
   type ToolRequest,
 } from './peer-protocol.ts';
 
+import type { Request, Response } from './routes.ts';
+
 const PAUSE_MS = 20;
 
 /** Ends the process when the connection ends. @param bundle - this program's own file. */
@@ -34,15 +38,18 @@ export async function runShellAgent(port: number, bundle: string): Promise<void>
   server.on('sessionError', () => undefined);
   let side: AgentSide | undefined;
   const runs = new Map<string, BashRun>();
-  server.on('request', (request, response) => {
+  const listener = (request: Request, response: Response) => {
     answer(request, response).catch((error: Error) => {
       if (response.headersSent) response.destroy(error);
       else send(response, 500, { error: error.message });
     });
-  });
+  };
+  server.on('request', listener);
+  // For connections of one large answer each, however long it takes.
+  const alone = createHttp1Server({ requestTimeout: 0 }, listener);
 
-  const answer = async (request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> => {
-    const url = new URL(request.url, 'http://shell');
+  const answer = async (request: Request, response: Response): Promise<void> => {
+    const url = new URL(request.url ?? '/', 'http://shell');
     const path = url.searchParams.get('path') ?? '';
     const route = `${request.method} ${url.pathname}`;
     if (route === 'PUT /begin') {
@@ -53,6 +60,13 @@ export async function runShellAgent(port: number, bundle: string): Promise<void>
     }
     if (!side) throw new Error('It was not told how to work.');
     switch (route) {
+      case 'POST /dial': {
+        const socket = connect({ host: LOOPBACK, port, noDelay: true });
+        socket.on('error', () => undefined);
+        socket.write(`${url.searchParams.get('word')}\n`);
+        alone.emit('connection', socket);
+        return send(response, 200, {});
+      }
       case 'PUT /note':
         await side.tell(((await readJson(request)) as Note).shellNote);
         return send(response, 200, {});
@@ -81,12 +95,12 @@ export async function runShellAgent(port: number, bundle: string): Promise<void>
       case 'GET /file': {
         const { body, modifiedAt } = await side.files.read(path);
         response.setHeader(MODIFIED_HEADER, modifiedAt);
-        return await pipeline(body, response);
+        return await pipeline(body, response as Writable);
       }
       case 'GET /tar':
-        return await pipeline(await side.files.tar(url.searchParams.has('skills')), response);
+        return await pipeline(await side.files.tar(url.searchParams.has('skills')), response as Writable);
       case 'PUT /tar':
-        await side.files.untar(request);
+        await side.files.untar(request as Readable);
         return send(response, 200, {});
       default:
         throw new Error(`There is no ${route}.`);
@@ -120,14 +134,14 @@ async function runBash(side: AgentSide, runs: Map<string, BashRun>, call: BashRe
   }
 }
 
-async function readJson(request: Http2ServerRequest): Promise<unknown> {
+async function readJson(request: Request): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
   return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
 }
 
-function send(response: Http2ServerResponse, status: number, body: object): void {
-  if (response.stream?.destroyed) return;
+function send(response: Response, status: number, body: object): void {
+  if (response.writableEnded || response.destroyed) return;
   response.statusCode = status;
   response.end(JSON.stringify(body));
 }

@@ -1,7 +1,8 @@
 /**
- * Shells that stay between commands. Making a process from Node costs 25 ms of a processor inside gVisor, a fork of a
- * small bash a fifth of that: so a bash waits, and forks for each command. The command runs in that fork, a process group
- * of its own; nothing of it comes back into the shell, which can therefore serve the next one, of any thread.
+ * Shells that stay between commands. Making a process from Node costs 29 ms of a processor inside gVisor, a fork of a
+ * small bash a fifth of that: so a bash stays, and forks for each command, ahead of need, while the model thinks. The
+ * command runs in that fork, a process group of its own; nothing of it comes back into the shell, which can therefore
+ * serve the next one, of any thread.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,11 +26,11 @@ import { createPipes, type OutputPipe } from './fifo.ts';
 import { AGENT_UID } from './protocol.ts';
 import { MAX_STATE_BYTES, parseEnd, SHELL_SCRIPT, type ShellState, stateFile } from './shell-script.ts';
 
-/** A command whose shell was ended before it began is given to another one: this many times. */
+/** A fork that is ended before it is ready is made anew: this many times. */
 const ATTEMPTS = 3;
-/** Shells that wait. More of them, for commands side by side, end after their command. */
+/** Shells that stay. More of them, for commands side by side, end after their command. */
 const KEPT = 1;
-/** A command's end leaves the processor to those who wait for its result before the next shell is made. */
+/** A command's end leaves the processor to those who wait for its result before the next fork is made. */
 const REFILL_AFTER_MS = 20;
 /** Between looks at a command whose shell is gone. */
 const LOOK_MS = 20;
@@ -59,127 +60,143 @@ export interface Shells {
   run(callId: string, command: string, state: ShellState): Promise<ShellRun>;
 }
 
+/** A fork that waits for its command. */
+interface Fork {
+  shell: Shell;
+  pid: number;
+  pipe: OutputPipe;
+  /** Its command's file; the others stand beside it. */
+  path: string;
+  /** Settles with what its shell says when it has ended: the exit status; undefined when the shell ended too. */
+  over: Promise<number | undefined>;
+  isOver: boolean;
+}
+
 /** @param runDir - a folder that commands can read and not write. */
 export function createShells(runDir: string): Shells {
   const script = join(runDir, 'shell.sh');
-  const callsDir = join(runDir, 'bash');
+  // Short: bash puts the paths in it in front of its error messages.
+  const dir = join(runDir, 'bash');
+  rmSync(dir, { recursive: true, force: true });
   const prepareFiles = () => {
-    mkdirSync(callsDir, { recursive: true, mode: 0o755 });
+    mkdirSync(dir, { recursive: true, mode: 0o755 });
     if (!existsSync(script)) writeFileSync(script, SHELL_SCRIPT, { mode: 0o644 });
   };
   prepareFiles();
-  const takePipe = createPipes(callsDir);
-  const waiting: Shell[] = [];
-  let making: Promise<void> | undefined;
-  let commands = 0;
+  const takePipe = createPipes(dir);
+  const staying: Shell[] = [];
+  let next: Promise<Fork | undefined> | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
-  const make = async (): Promise<Shell> => {
-    prepareFiles();
-    return await startShell(script);
+  /** Rejects when no process can be had. */
+  const fork = async (): Promise<Fork> => {
+    for (let attempt = 1; ; attempt++) {
+      prepareFiles();
+      const shell = staying.pop() ?? (await startShell(script, dir));
+      const pipe = await takePipe();
+      const path = join(dir, String(pipe.number));
+      writeFileSync(`${path}.after`, '', { mode: 0o600 });
+      chownSync(`${path}.after`, AGENT_UID, AGENT_UID);
+      const pid = await shell.fork(pipe.number).finally(pipe.seal);
+      if (pid !== undefined) {
+        const made: Fork = { shell, pid, pipe, path, over: shell.over(), isOver: false };
+        made.over = made.over.finally(() => {
+          made.isOver = true;
+        });
+        return made;
+      }
+      discard(shell, pipe, path);
+      if (attempt === ATTEMPTS) throw new Error('shells are ended as soon as they are started');
+    }
   };
-  const keep = (shell: Shell) => {
-    if (waiting.length >= KEPT) return shell.end();
-    waiting.push(shell);
+  /** Makes the next one ahead of need. */
+  const prepare = () => {
+    timer = undefined;
+    const made = fork().catch(() => undefined);
+    next = made;
     // The agent may end it like any process of its own (`pkill bash`).
-    const forget = () => {
-      const at = waiting.indexOf(shell);
-      if (at >= 0) waiting.splice(at, 1);
-    };
-    shell.exited.then(forget, forget);
-  };
-  const refill = () => {
-    if (waiting.length > 0) return;
-    making ??= make()
-      .then(keep, () => undefined)
+    made
+      .then(async (one) => {
+        if (!one) return;
+        await one.over;
+        if (next === made) discard(one.shell, one.pipe, one.path);
+      })
+      .catch(() => undefined)
       .finally(() => {
-        making = undefined;
+        if (next === made) next = undefined;
       });
   };
-  refill();
-  const take = async (): Promise<Shell> => {
-    await making;
-    return waiting.pop() ?? (await make());
+  prepare();
+  const take = async (): Promise<Fork> => {
+    clearTimeout(timer);
+    timer = undefined;
+    const waiting = next;
+    next = undefined;
+    const made = await waiting;
+    if (made && !made.isOver) return made;
+    if (made) discard(made.shell, made.pipe, made.path);
+    return await fork();
   };
 
-  const begin = async (callId: string, files: Files, pipe: OutputPipe): Promise<ShellRun | undefined> => {
-    const shell = await take();
-    const pid = await shell.begin(callId, files, pipe.path);
-    if (pid === undefined) {
+  const finish = async ({ shell, pid, path, over }: Fork): Promise<ShellEnd> => {
+    const said = await over;
+    if (said === undefined) {
+      // Its shell was ended, by the agent. The command goes on.
+      await goneFor(pid);
+    } else if (staying.length < KEPT) {
+      staying.push(shell);
+    } else {
       shell.end();
-      return undefined;
     }
-    const finish = async (): Promise<ShellEnd> => {
-      const said = await shell.over();
-      if (said === undefined) {
-        // Its shell was ended, by the agent. The command goes on.
-        setTimeout(refill, REFILL_AFTER_MS);
-        await goneFor(pid);
-      } else {
-        keep(shell);
-      }
-      const left = readEnd(files.after);
-      removeFiles(files);
-      // One that ends as it should leaves its state.
-      if (left) return { exitCode: said ?? left.status, signal: null, after: left.after };
-      const signal = said === undefined ? 'SIGKILL' : SIGNALS.get(said - BY_SIGNAL);
-      if (!signal) return { exitCode: said ?? null, signal: null, after: undefined };
-      // Stopped, it counts as over as well.
-      endProcess(pid);
-      return { exitCode: null, signal, after: undefined };
-    };
-    return { pgid: pid, output: pipe.readable, ended: finish() };
+    const left = readEnd(`${path}.after`);
+    removeFiles(path);
+    if (!next) timer ??= setTimeout(prepare, REFILL_AFTER_MS);
+    // One that ends as it should leaves its state.
+    if (left) return { exitCode: said ?? left.status, signal: null, after: left.after };
+    const signal = said === undefined ? 'SIGKILL' : SIGNALS.get(said - BY_SIGNAL);
+    if (!signal) return { exitCode: said ?? null, signal: null, after: undefined };
+    // Stopped, it counts as over as well.
+    endProcess(pid);
+    return { exitCode: null, signal, after: undefined };
   };
 
   return {
     async run(callId, command, state) {
-      prepareFiles();
-      // Short: bash puts this path in front of its error messages.
-      const path = join(callsDir, String(++commands));
-      const files: Files = { command: path, state: `${path}.env`, after: `${path}.after` };
+      const made = await take();
       try {
-        writeFileSync(files.command, command, { mode: 0o644 });
-        writeFileSync(files.state, stateFile(state), { mode: 0o644 });
-        writeFileSync(files.after, '', { mode: 0o600 });
-        chownSync(files.after, AGENT_UID, AGENT_UID);
-        for (let attempt = 1; ; attempt++) {
-          const pipe = await takePipe();
-          let run: ShellRun | undefined;
-          try {
-            run = await begin(callId, files, pipe);
-          } finally {
-            pipe.seal();
-            if (!run) pipe.readable.destroy();
-          }
-          if (run) return run;
-          if (attempt === ATTEMPTS) throw new Error('shells are ended as soon as they are started');
-        }
+        prepareFiles();
+        writeFileSync(made.path, command, { mode: 0o644 });
+        writeFileSync(`${made.path}.env`, stateFile(state, callId), { mode: 0o644 });
       } catch (error) {
-        removeFiles(files);
+        discard(made.shell, made.pipe, made.path);
         throw error;
       }
+      made.shell.begin();
+      return { pgid: made.pid, output: made.pipe.readable, ended: finish(made) };
     },
   };
 }
 
-interface Files {
-  command: string;
-  state: string;
-  after: string;
+/** Ends a shell whose fork will not begin: it reads the end of its word to begin, and ends. */
+function discard(shell: Shell, pipe: OutputPipe, path: string): void {
+  shell.end();
+  pipe.readable.destroy();
+  removeFiles(path);
 }
 
 interface Shell {
-  /** Settles when the process has ended. */
-  exited: Promise<[code: number | null, signal: NodeJS.Signals | null]>;
-  /** The pid of the command that it began; undefined when it ended before that: then nothing has run. */
-  begin(callId: string, files: Files, output: string): Promise<number | undefined>;
-  /** The exit status of the command; undefined when the shell ended instead. */
+  /** The pid of a fork that waits; undefined when it ended before that. */
+  fork(number: number): Promise<number | undefined>;
+  /** Lets the fork run its command. */
+  begin(): void;
+  /** The exit status of the fork; undefined when the shell ended instead. */
   over(): Promise<number | undefined>;
   end(): void;
 }
 
 /** Rejects when no process can be had. */
-async function startShell(script: string): Promise<Shell> {
-  const child: ChildProcess = spawn('/bin/bash', ['--noprofile', '--norc', script], {
+async function startShell(script: string, dir: string): Promise<Shell> {
+  const child: ChildProcess = spawn('/bin/bash', ['--noprofile', '--norc', script, dir], {
     uid: AGENT_UID,
     gid: AGENT_UID,
     cwd: '/',
@@ -188,7 +205,8 @@ async function startShell(script: string): Promise<Shell> {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
-  const exited = once(child, 'exit') as Shell['exited'];
+  const exited = once(child, 'exit');
+  exited.catch(() => undefined);
   await once(child, 'spawn');
   const control = child.stdio[3] as Socket;
   control.on('error', () => undefined);
@@ -207,7 +225,7 @@ async function startShell(script: string): Promise<Shell> {
     news.resolve();
   };
   control.once('close', close);
-  // What it said before is heard first. From then on a fork of it that has not begun cannot say so, and ends.
+  // What it said before is heard first. From then on a fork of it that waits reads the end of its word.
   exited.then(() => setImmediate(() => setImmediate(() => control.destroy())), close);
   /** The number after this word; undefined when something else was said, or nothing will be any more. */
   const answer = async (word: string): Promise<number | undefined> => {
@@ -219,11 +237,11 @@ async function startShell(script: string): Promise<Shell> {
     return said === word ? Number(number) : undefined;
   };
   return {
-    exited,
-    async begin(callId, files, output) {
-      control.write(`${files.command} ${files.state} ${files.after} ${output} ${callId}\n`);
-      return await answer('began');
+    async fork(number) {
+      control.write(`${number}\n`);
+      return await answer('ready');
     },
+    begin: () => void control.write('\n'),
     over: () => answer('over'),
     end: () => control.destroy(),
   };
@@ -248,8 +266,8 @@ function readEnd(path: string): ReturnType<typeof parseEnd> {
   }
 }
 
-function removeFiles(files: Files): void {
-  for (const path of Object.values(files)) rmSync(path, { force: true });
+function removeFiles(path: string): void {
+  for (const suffix of ['', '.env', '.after']) rmSync(path + suffix, { force: true });
 }
 
 function endProcess(pid: number): void {
