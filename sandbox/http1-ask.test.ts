@@ -60,6 +60,14 @@ test('a refusal says why, also while the body is still being sent', async () => 
   clearInterval(timer);
 });
 
+test('a body that has failed before it is sent is an error, not a wait', async () => {
+  const dial = await serve((request, response) => request.resume().on('end', () => response.end()));
+  const body = Readable.from(['some']);
+  body.on('error', () => undefined).destroy(new Error('The hash is another.'));
+  await new Promise((resolve) => body.once('close', resolve));
+  await expect(askAlone(dial(), { method: 'PUT', path: '/', body })).rejects.toThrow('The hash is another.');
+});
+
 test('a body that fails is never whole for the other side, and its reason is told', async () => {
   const ends: string[] = [];
   const dial = await serve((request) => {

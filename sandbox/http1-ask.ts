@@ -49,14 +49,20 @@ export async function askAlone(socket: Duplex, question: Question): Promise<Larg
 
 /** The server may answer (and refuse) before it has read everything; its answer then says more than a broken pipe. */
 async function sendBody(body: Readable, request: ReturnType<typeof send>, answered: Promise<unknown>): Promise<void> {
-  let broken: Error | undefined;
-  body.once('error', (error) => {
+  // It may have failed while the connection was made.
+  let broken = body.errored ?? (body.destroyed ? new Error('There is nothing to send any more.') : undefined);
+  const fail = (error: Error) => {
     broken = error;
     request.destroy(error);
-  });
-  request.once('close', () => body.destroy());
-  body.pipe(request);
-  await Promise.race([finished(request), answered]).catch(() => undefined);
+  };
+  if (broken) {
+    fail(broken);
+  } else {
+    body.once('error', fail);
+    request.once('close', () => body.destroy());
+    body.pipe(request);
+    await Promise.race([finished(request), answered]).catch(() => undefined);
+  }
   if (broken) throw broken;
 }
 

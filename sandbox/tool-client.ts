@@ -73,7 +73,11 @@ export function createToolClient(
     const answer = await ask(await connection(), question);
     return { ...answer, body: whole(answer) };
   };
-  const large = async (question: Omit<Question, 'headers'>) => await (alone ?? shared)({ ...question, headers });
+  const large = async (question: Omit<Question, 'headers'>) => {
+    // It may fail before anybody reads from it: who sends it finds that out.
+    if (question.body && typeof question.body !== 'string') question.body.on('error', () => undefined);
+    return await (alone ?? shared)({ ...question, headers });
+  };
   const json = async (method: string, path: string, body?: object, signal?: AbortSignal): Promise<unknown> => {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const { stream } = await put({ method, path, body: text, signal });

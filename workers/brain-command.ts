@@ -6,6 +6,7 @@ import { type PartStart, type RunningPart, runPart } from './process-command.ts'
 import { noArguments, requireDatabase } from './process-needs.ts';
 import { sessionDefaults } from './session-defaults.ts';
 import { loadTargets } from './targets-file.ts';
+import { collectStackTraces } from './workflow-threads.ts';
 
 export const brainCommand = (args: string[]) => runPart('brain', args, start);
 
@@ -14,6 +15,7 @@ async function start({ settings, temporal, args, log }: PartStart): Promise<Runn
   const databaseUrl = requireDatabase(settings);
   const models = await loadModels(settings.LONGHAND_MODELS);
   const targets = await loadTargets(settings.LONGHAND_TARGETS);
+  collectStackTraces(settings.LONGHAND_STACK_TRACES);
   return await startBrain({
     temporal,
     databaseUrl,

@@ -4,6 +4,7 @@
  */
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
+import { apiKey, flag, headers, list, number, port, QUEUE, seconds, text, url } from './setting-kinds.ts';
 
 interface Setting<T> {
   /** What applies when it is unset, for people. */
@@ -20,71 +21,6 @@ interface Setting<T> {
 export type ProcessName = 'api' | 'brain' | 'hands';
 
 const ALL: readonly ProcessName[] = ['api', 'brain', 'hands'];
-
-const text = z.string().optional();
-const list = z
-  .string()
-  .optional()
-  .transform((value) =>
-    (value ?? '')
-      .split(',')
-      .map((item) => item.trim())
-      .filter(Boolean),
-  );
-
-/** Names of the task queues that hands serve: one per target that has workers of its own. */
-export const QUEUE = /^hands(\.[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?)?$/;
-
-function port(fallback: number) {
-  return z
-    .string()
-    .optional()
-    .transform((value, context) => {
-      const number = value === undefined ? fallback : Number(value);
-      if (Number.isInteger(number) && number >= 0 && number <= 65_535) return number;
-      context.addIssue('Give a port from 0 to 65535; 0 takes any free one');
-      return z.NEVER;
-    });
-}
-
-function seconds(fallback: number, most: number) {
-  return z
-    .string()
-    .optional()
-    .transform((value, context) => {
-      const number = value === undefined ? fallback : Number(value);
-      if (Number.isFinite(number) && number >= 1 && number <= most) return number * 1_000;
-      context.addIssue(`Give a number of seconds from 1 to ${most}`);
-      return z.NEVER;
-    });
-}
-
-const url = (protocols: string[], example: string) =>
-  z
-    .string()
-    .optional()
-    .refine(
-      (value) => value === undefined || protocols.includes(/^([a-z][a-z0-9+]*):/.exec(value)?.[1] ?? ''),
-      `Give a URL such as ${example}`,
-    );
-
-const headers = z
-  .string()
-  .optional()
-  .transform((value, context): Record<string, string> => {
-    if (value === undefined) return {};
-    try {
-      return z.record(z.string().regex(/^[A-Za-z0-9-]+$/), z.string()).parse(JSON.parse(value));
-    } catch {
-      context.addIssue('Give a JSON object of strings, such as {"x-team": "blue"}');
-      return z.NEVER;
-    }
-  });
-
-const apiKey = z
-  .string()
-  .regex(/^lh-[\x21-\x7e]{13,}$/, 'Give a key that starts with "lh-" and has at least 16 characters, or unset it')
-  .optional();
 
 /** Every setting, in the order of docs/settings.md. */
 export const SETTINGS = {
@@ -196,6 +132,12 @@ export const SETTINGS = {
   ),
   MODEL_HEADERS: setting(['brain'], 'none', 'Further headers for the provider, a JSON object of strings.', headers),
   LONGHAND_MODELS: setting(['api', 'brain'], 'the built-in list', 'File that describes models, see below.', text),
+  LONGHAND_STACK_TRACES: setting(
+    ['brain'],
+    'false',
+    '`true`: the Temporal UI shows where a workflow waits (Call Stack). Costs a third more processor time of each workflow task.',
+    flag,
+  ),
   LONGHAND_TARGETS: setting(
     ALL,
     'none: every sandbox is an ordinary one',
@@ -248,29 +190,13 @@ export const SETTINGS = {
     ['hands'],
     '100',
     'Kubernetes: percent of a sandbox’s CPU and memory limits that its node sets aside. Less lets more sandboxes share a node.',
-    z
-      .string()
-      .optional()
-      .transform((value, context) => {
-        const number = value === undefined ? 100 : Number(value);
-        if (Number.isFinite(number) && number >= 1 && number <= 100) return number / 100;
-        context.addIssue('Give a percentage from 1 to 100');
-        return z.NEVER;
-      }),
+    number({ fallback: 100, least: 1, most: 100 }, 'Give a percentage from 1 to 100').transform((value) => value / 100),
   ),
   LONGHAND_WARM_POOL: setting(
     ['hands'],
     '0',
     'Kubernetes: sandboxes that are kept ready ahead of need. Each costs what an idle one costs; without, the first call waits for a pod.',
-    z
-      .string()
-      .optional()
-      .transform((value, context) => {
-        const number = Number(value ?? 0);
-        if (Number.isInteger(number) && number >= 0 && number <= 1_000) return number;
-        context.addIssue('Give a whole number from 0 to 1000');
-        return z.NEVER;
-      }),
+    number({ fallback: 0, least: 0, most: 1_000, whole: true }, 'Give a whole number from 0 to 1000'),
   ),
   LONGHAND_RUNSC: setting(
     ['hands'],
@@ -323,10 +249,7 @@ export const SETTINGS = {
     ['api', 'brain'],
     'false',
     '`true`: uploaded files can be downloaded again. The hosted API gives out only what agents made.',
-    z
-      .enum(['true', 'false'], 'Give true or false')
-      .default('false')
-      .transform((word) => word === 'true'),
+    flag,
   ),
 } as const;
 

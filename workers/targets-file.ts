@@ -4,7 +4,8 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { DEFAULT_TARGET, kubernetesOnly, type Targets } from '../sandbox/targets.ts';
 import { HANDS_QUEUE } from '../workflows/contract.ts';
-import { QUEUE, type Settings, SettingsError } from './settings.ts';
+import { QUEUE } from './setting-kinds.ts';
+import { type Settings, SettingsError } from './settings.ts';
 
 const GIB = 1024 ** 3;
 const UNITS: Record<string, number> = {
