@@ -1,6 +1,7 @@
 /** The API as a listening server, with its limits and its housekeeping. */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
 import { createPresence } from '../store/presence.ts';
@@ -30,6 +31,8 @@ const MAX_CONNECTIONS = 10_000;
 const SWEEP_MS = 30_000;
 /** Requests under way may end; after this they are cut. */
 const CLOSE_MS = 15_000;
+/** For housekeeping that is under way at a stop. */
+const SWEEP_END_MS = 2_000;
 /** For clients of a server that stops: another one, or the next, is there in a moment. */
 const COME_BACK = 'retry: 1000\n: the server is stopping; connect again with Last-Event-ID\n\n';
 const IDLE_LOOK_MS = 20;
@@ -71,12 +74,19 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     await parts.life.sweep();
     await tellUntold(deps);
   };
-  const sweepQuietly = () =>
-    void sweep().catch((error: unknown) => deps.log.warn({ err: loggable(error) }, 'housekeeping failed'));
+  let closing: Promise<void> | undefined;
+  let sweeping: Promise<void> | undefined;
+  const sweepQuietly = () => {
+    sweeping ??= sweep()
+      // What a stop cuts off is done after the next start.
+      .catch((error: unknown) => closing ?? deps.log.warn({ err: loggable(error) }, 'housekeeping failed'))
+      .finally(() => {
+        sweeping = undefined;
+      });
+  };
   const timer = setInterval(sweepQuietly, SWEEP_MS);
   sweepQuietly();
 
-  let closing: Promise<void> | undefined;
   const close = async () => {
     clearInterval(timer);
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -87,6 +97,8 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     await closed;
     clearTimeout(cut);
     clearInterval(idle);
+    // It may wait for a Temporal server that is away.
+    await Promise.race([sweeping, sleep(SWEEP_END_MS, undefined, { ref: false })]);
     await presence.close();
   };
   const { port: actual } = server.address() as AddressInfo;

@@ -15,6 +15,7 @@ import { type Figure, figure, timed } from './figures.ts';
 import type { Bench } from './subject.ts';
 
 const TIMES = 8;
+const START_MS = 30_000;
 
 export async function cold(bench: Bench): Promise<Figure[]> {
   const world = await bench.world();
@@ -85,7 +86,12 @@ async function openBare(runsc: string): Promise<{ start(i: number): Promise<void
 /** Resolves `answer` when the sandbox has dialled and answered a request. */
 async function listen(places: Places, { id, uid }: LaunchPlan) {
   const dialled = Promise.withResolvers<Socket>();
-  const server = createServer(dialled.resolve);
+  const late = () => dialled.reject(new Error(`The bare server of ${id} did not dial within ${START_MS / 1_000} s.`));
+  const timer = setTimeout(late, START_MS);
+  const server = createServer((socket) => {
+    clearTimeout(timer);
+    dialled.resolve(socket);
+  });
   const path = socketPath(places, id);
   await new Promise<void>((resolve) => server.listen(path, resolve));
   if (uid !== undefined) await chown(path, uid, uid);

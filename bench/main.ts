@@ -48,13 +48,14 @@ async function main(args: string[]): Promise<number> {
     console.error(`Subjects: ${Object.keys(SUBJECTS).join(', ')}.`);
     return 2;
   }
-  const figures = await measure(chosen);
+  const { figures, failed } = await measure(chosen);
   if (json) console.log(JSON.stringify(withVerdicts(figures), null, 2));
   else console.log(table(figures));
-  return missed(figures).length > 0 ? 1 : 0;
+  return failed || missed(figures).length > 0 ? 1 : 0;
 }
 
-async function measure(chosen: string[]): Promise<Figure[]> {
+/** What one subject cannot measure does not cost what the others have. */
+async function measure(chosen: string[]): Promise<{ figures: Figure[]; failed: boolean }> {
   let world: Promise<World> | undefined;
   let yard: Promise<Yardstick> | undefined;
   const bench: Bench = {
@@ -68,6 +69,7 @@ async function measure(chosen: string[]): Promise<Figure[]> {
     },
   };
   const figures: Figure[] = [];
+  let failed = false;
   // Sandboxes and servers would outlive this process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
@@ -80,10 +82,17 @@ async function measure(chosen: string[]): Promise<Figure[]> {
     for (const [name, subject] of Object.entries(SUBJECTS)) {
       if (!chosen.includes(name)) continue;
       console.error(`${name} (load ${loadavg()[0]?.toFixed(1)}) …`);
-      figures.push(...(await subject(bench)));
+      try {
+        const found = await subject(bench);
+        console.error(table(found));
+        figures.push(...found);
+      } catch (error) {
+        console.error(error);
+        failed = true;
+      }
     }
   } finally {
     await (await world)?.stop();
   }
-  return figures;
+  return { figures, failed };
 }

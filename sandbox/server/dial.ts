@@ -9,8 +9,8 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response } from './routes.ts';
 
-/** How often to look whether there is a new socket, milliseconds. */
-const LOOK_MS = 250;
+/** How often to look whether there is a new socket while the connection stands, which mostly ends first; milliseconds. */
+const LOOK_MS = 1_000;
 /** Pauses between attempts while nobody listens, milliseconds: an absent worker should cost nothing. */
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;

@@ -12,13 +12,17 @@ import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
 const LOOK_MS = 200;
 /** While more than half of the memory is used: a process can take the rest within a fifth of a second. */
 const NEAR_LOOK_MS = 25;
-/** While nothing of the agent's runs. */
-const IDLE_LOOK_MS = 2_000;
+/** While nothing of the agent's runs: nothing can grow then, and each look wakes the sandbox. */
+const IDLE_LOOK_MS = 10_000;
 /** A process count near the limit for this many looks in a row is a fork bomb, or as good as one. */
 const FULL_LOOKS = 8;
 /** Under the agent's uid without a call: the file tools’ process, the shell, and its fork that waits. */
 const OWN_PROCESSES = 3;
 const COUNT_FILES_MS = 2_000;
+/** Far below the limit: what can be made meanwhile is still below it. */
+const LONGEST_COUNT_MS = 20_000;
+/** Files a second that a sandbox makes at most, several times what was seen. */
+const MOST_NEW_FILES = 25_000;
 /** Counting may take this share of the time. */
 const COUNT_SHARE = 0.05;
 
@@ -69,12 +73,13 @@ export function startGuard(
   let worked = false;
   const countFiles = async () => {
     worked ||= !idle;
-    // Counting starts three processes: forty idle sandboxes would keep a processor busy with it.
     if (!worked || Date.now() < nextCount) return;
     worked = false;
     const began = Date.now();
     const files = await fileCount(countIn ?? ['/']);
-    nextCount = Date.now() + Math.max(COUNT_FILES_MS, (Date.now() - began) / COUNT_SHARE);
+    // Counting starts three processes, 100 ms of a processor: thirty sandboxes at work would keep one busy with it.
+    const farMs = Math.min(LONGEST_COUNT_MS, ((inodes - files) / MOST_NEW_FILES) * 1_000);
+    nextCount = Date.now() + Math.max(COUNT_FILES_MS, farMs, (Date.now() - began) / COUNT_SHARE);
     // Only what makes more of them: removing files must be possible.
     if (files > inodes && files > filesBefore) {
       tell(`All processes were killed: the limit of ${inodes} files was reached. Remove some.`);

@@ -28,7 +28,7 @@ import { MAX_STATE_BYTES, parseEnd, SHELL_SCRIPT, type ShellState, stateFile } f
 
 /** A fork that is ended before it is ready is made anew: this many times. */
 const ATTEMPTS = 3;
-/** Shells that stay. More of them, for commands side by side, end after their command. */
+/** Shells that stay, the one whose fork waits included. More of them, for commands side by side, end after their command. */
 const KEPT = 1;
 /** A command's end leaves the processor to those who wait for its result before the next fork is made. */
 const REFILL_AFTER_MS = 20;
@@ -92,12 +92,19 @@ export function createShells(runDir: string): Shells {
   const fork = async (): Promise<Fork> => {
     for (let attempt = 1; ; attempt++) {
       prepareFiles();
-      const shell = staying.pop() ?? (await startShell(script, dir));
       const pipe = await takePipe();
       const path = join(dir, String(pipe.number));
-      writeFileSync(`${path}.after`, '', { mode: 0o600 });
-      chownSync(`${path}.after`, AGENT_UID, AGENT_UID);
-      const pid = await shell.fork(pipe.number).finally(pipe.seal);
+      let shell: Shell | undefined;
+      let pid: number | undefined;
+      try {
+        writeFileSync(`${path}.after`, '', { mode: 0o600 });
+        chownSync(`${path}.after`, AGENT_UID, AGENT_UID);
+        shell = staying.pop() ?? (await startShell(script, dir));
+        pid = await shell.fork(pipe.number);
+      } finally {
+        pipe.seal();
+        if (pid === undefined) discard(shell, pipe, path);
+      }
       if (pid !== undefined) {
         const made: Fork = { shell, pid, pipe, path, over: shell.over(), isOver: false };
         made.over = made.over.finally(() => {
@@ -105,7 +112,6 @@ export function createShells(runDir: string): Shells {
         });
         return made;
       }
-      discard(shell, pipe, path);
       if (attempt === ATTEMPTS) throw new Error('shells are ended as soon as they are started');
     }
   };
@@ -143,7 +149,7 @@ export function createShells(runDir: string): Shells {
     if (said === undefined) {
       // Its shell was ended, by the agent. The command goes on.
       await goneFor(pid);
-    } else if (staying.length < KEPT) {
+    } else if (staying.length + (next ? 1 : 0) < KEPT) {
       staying.push(shell);
     } else {
       shell.end();
@@ -178,8 +184,8 @@ export function createShells(runDir: string): Shells {
 }
 
 /** Ends a shell whose fork will not begin: it reads the end of its word to begin, and ends. */
-function discard(shell: Shell, pipe: OutputPipe, path: string): void {
-  shell.end();
+function discard(shell: Shell | undefined, pipe: OutputPipe, path: string): void {
+  shell?.end();
   pipe.readable.destroy();
   removeFiles(path);
 }
