@@ -38,7 +38,7 @@ test.each([
     setTimeout(() => response.destroy(), 50);
   });
   const { body } = await askAlone(dial(), { method: 'GET', path: '/' });
-  await expect(buffer(body)).rejects.toThrow();
+  await expect(buffer(body)).rejects.toThrow(ConnectionLostError);
 });
 
 test('no answer is a lost connection', async () => {

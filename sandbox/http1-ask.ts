@@ -3,7 +3,7 @@
  * and under gVisor each costs several system calls. Honest ends, as everywhere: what is cut off is an error.
  */
 import { type IncomingHttpHeaders, type IncomingMessage, request as send } from 'node:http';
-import type { Duplex, Readable } from 'node:stream';
+import { type Duplex, PassThrough, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { ConnectionLostError, type Question, RefusedError, wordsOf } from './http2-ask.ts';
 
@@ -44,7 +44,18 @@ export async function askAlone(socket: Duplex, question: Question): Promise<Larg
   });
   const status = answer.statusCode ?? 0;
   if (status >= 400) throw new RefusedError(status, wordsOf(await textOf(answer)));
-  return { status, headers: answer.headers, body: answer };
+  return { status, headers: answer.headers, body: cutOffIsLost(answer) };
+}
+
+/** Reads at once, so that an end before anybody reads is not overlooked. */
+function cutOffIsLost(answer: IncomingMessage): Readable {
+  const body = new PassThrough({ highWaterMark: BUFFERED_BYTES });
+  answer.once('error', () => undefined);
+  answer.once('close', () => {
+    if (!answer.complete) body.destroy(new ConnectionLostError('The answer of the sandbox was cut off.'));
+  });
+  body.once('close', () => answer.destroy());
+  return answer.pipe(body);
 }
 
 /** The server may answer (and refuse) before it has read everything; its answer then says more than a broken pipe. */
@@ -67,6 +78,7 @@ async function sendBody(body: Readable, request: ReturnType<typeof send>, answer
 }
 
 const MAX_WORDS_BYTES = 64 * 1024;
+const BUFFERED_BYTES = 1024 ** 2;
 
 async function textOf(answer: IncomingMessage): Promise<string> {
   let text = '';

@@ -24,6 +24,8 @@ const WORD_BYTES = 16;
 /** For the agent's side to dial, and to say its word. */
 const DIAL_MS = 10_000;
 const WORD_MS = 2_000;
+/** An agent that knocks more often than this is in the way of its own files alone. */
+const MOST_KNOCKING = 64;
 
 /**
  * Rejects nothing and throws nothing: a port that is taken ends the process, which is then started again.
@@ -39,6 +41,8 @@ export function openShellDoor(
   const waiting = new Set<(session: ClientHttp2Session) => void>();
   /** By their words, those that the agent's side was asked for. */
   const asked = new Map<string, (socket: Socket) => void>();
+  /** Connections beside the first, the asked ones included. */
+  let knocking = 0;
 
   const admit = (word: string, socket: Socket) => {
     const take = asked.get(word);
@@ -50,8 +54,10 @@ export function openShellDoor(
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
     if (taken && !taken.destroyed) {
-      if (asked.size === 0) socket.destroy();
-      else hearWord(socket, (word) => admit(word, socket));
+      if (asked.size === 0 || knocking >= MOST_KNOCKING) return void socket.destroy();
+      knocking++;
+      socket.once('close', () => knocking--);
+      hearWord(socket, (word) => admit(word, socket));
       return;
     }
     taken = socket;
@@ -100,6 +106,8 @@ export function openShellDoor(
       const session = await connection(ms);
       const word = randomBytes(WORD_BYTES).toString('hex');
       const come = Promise.withResolvers<Socket>();
+      // The question may fail first.
+      come.promise.catch(() => undefined);
       const lost = () => come.reject(new ConnectionLostError('the shell of the sandbox did not dial again'));
       const timer = setTimeout(lost, DIAL_MS);
       session.once('close', lost);
@@ -108,11 +116,14 @@ export function openShellDoor(
         const { stream } = await ask(session, { method: 'POST', path: `/dial?${new URLSearchParams({ word })}` });
         await textOf(stream);
         const socket = await come.promise;
-        session.once('close', () => socket.destroy());
-        socket.once('close', () => session.off('close', lost));
+        const end = () => socket.destroy();
+        session.once('close', end);
+        socket.once('close', () => session.off('close', end));
+        if (session.destroyed) end();
         return socket;
       } finally {
         clearTimeout(timer);
+        session.off('close', lost);
         asked.delete(word);
       }
     },
