@@ -1,7 +1,7 @@
 /**
  * Prints what failed and the closing line of test runs from vitest's JSON: `N passed, N failed[, N skipped]`. Several
  * runs are one: a test that one of them skipped counts as what another made of it. The failures are repeated here since
- * a log of an hour is often kept by its end alone.
+ * a log of an hour is often kept by its end alone; and so are tests that passed at the second try, which are findings too.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -9,10 +9,10 @@ import { relative } from 'node:path';
 /** What became of a test is the strongest word of all runs. */
 const STRENGTH = { skipped: 0, passed: 1, failed: 2 };
 const outcomes = new Map();
-const tell = (file, title, message) =>
+const tell = (what, file, title, message) =>
   console.log(
     [
-      `FAILED ${relative('.', file)}: ${title}`,
+      `${what} ${relative('.', file)}: ${title}`,
       ...message
         .split('\n')
         .filter(
@@ -39,12 +39,14 @@ for (const file of process.argv.slice(2)) {
     // A file that could not be loaded, or whose preparations failed, holds no test that failed.
     if (status === 'failed' && !failed) {
       note(name, 'failed');
-      tell(name, 'the file itself', message ?? '');
+      tell('FAILED', name, 'the file itself', message ?? '');
     }
     for (const [index, test] of assertionResults.entries()) {
       // By place: the reason for which a test is skipped stands in its name.
       note(`${name} ${index}`, test.status === 'passed' || test.status === 'failed' ? test.status : 'skipped');
-      if (test.status === 'failed') tell(name, test.fullName, test.failureMessages.join('\n'));
+      const words = test.failureMessages.join('\n');
+      if (test.status === 'failed') tell('FAILED', name, test.fullName, words);
+      else if (words) tell('PASSED AT THE SECOND TRY', name, test.fullName, words);
     }
   }
 }
