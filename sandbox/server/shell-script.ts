@@ -8,7 +8,8 @@
  * pid; with the next line from fd 3 the fork begins. When it has ended, the shell says `over` and its exit status.
  * `set -m` gives each fork a process group. `source` lets `exit`, `return` and `set -e` mean what they mean; the trap saves
  * the state after an `exit`. `builtin`: a command may define functions with these names. Under gVisor a system call costs
- * 60 µs, and each redirection is eight of them: what can be done before the fork begins is done there.
+ * 60 µs, and each redirection is eight of them: what can be done before the fork begins is done there. Errors are heard
+ * once the state is back: a variable that is read-only in every bash (an exported `UID`) is none of the command's business.
  */
 export const SHELL_SCRIPT = `\
 set -m
@@ -16,7 +17,7 @@ while IFS= read -r -u 3 __longhand; do
 (
   set +m
   __longhand=$1/$__longhand
-  exec >"$__longhand.out" 2>&1 || exit
+  exec >"$__longhand.out" || exit
   __longhand_save() {
     builtin set -- "$?"
     builtin printf '%s\\0%s\\0' "$1" "$PWD"; builtin export -p; builtin printf '\\0'
@@ -26,10 +27,11 @@ while IFS= read -r -u 3 __longhand; do
   printf 'ready %s\\n' "$BASHPID" >&3 && IFS= read -r -u 3 || { trap - EXIT; exit; }
   exec 3>&-
   builtin source "$__longhand.env"
-  if ! builtin cd -- "$__longhand_cwd" 2>/dev/null; then
-    builtin printf 'bash: the working directory %s is gone; this is /workspace\\n' "$__longhand_cwd" >&2
+  if ! builtin cd -- "$__longhand_cwd"; then
+    builtin printf 'bash: the working directory %s is gone; this is /workspace\\n' "$__longhand_cwd"
     builtin cd /workspace
   fi
+  exec 2>&1
   builtin unset OLDPWD REPLY __longhand_cwd
   SECONDS=0
   builtin source "$__longhand"
