@@ -50,7 +50,7 @@ export async function askAlone(socket: Duplex, question: Question): Promise<Larg
 /** Reads at once, so that an end before anybody reads is not overlooked. */
 function cutOffIsLost(answer: IncomingMessage): Readable {
   const body = new PassThrough({ highWaterMark: BUFFERED_BYTES });
-  answer.once('error', () => undefined);
+  answer.on('error', () => undefined);
   answer.once('close', () => {
     if (!answer.complete) body.destroy(new ConnectionLostError('The answer of the sandbox was cut off.'));
   });

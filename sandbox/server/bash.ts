@@ -9,7 +9,7 @@ import { signalCall } from './agent-processes.ts';
 import { type OutputSpool, openSpool } from './output.ts';
 import { HOME, type ServerConfig, WORKSPACE } from './protocol.ts';
 import { firstState, type ShellState } from './shell-script.ts';
-import { createShells, type ShellRun } from './shells.ts';
+import { createShells, type ShellRun, type Shells } from './shells.ts';
 
 /** Between SIGTERM and SIGKILL, milliseconds. */
 const TERM_GRACE_MS = 300;
@@ -55,8 +55,17 @@ export interface Bash {
   restart(thread: string): void;
 }
 
+/** In this container. */
+export interface LocalBash extends Bash {
+  /** See {@link Shells.pids}. */
+  readonly pids: Shells['pids'];
+}
+
 /** Makes the tool; `spoolDir` is the server's own. */
-export function createBash(config: Pick<ServerConfig, 'runDir' | 'outputBytes' | 'shellNote'>, spoolDir: string): Bash {
+export function createBash(
+  config: Pick<ServerConfig, 'runDir' | 'outputBytes' | 'shellNote'>,
+  spoolDir: string,
+): LocalBash {
   const processes = createShells(config.runDir);
   const first = firstState(WORKSPACE, BASE_ENV);
   const shells = new Map<string, ShellState>();
@@ -64,6 +73,7 @@ export function createBash(config: Pick<ServerConfig, 'runDir' | 'outputBytes' |
   let spools = 0;
 
   return {
+    pids: processes.pids,
     restart(thread) {
       shells.delete(thread);
       told.add(thread);

@@ -20,7 +20,8 @@ export function createLocalSide(config: LocalConfig, bundle: string, spoolDir: s
   const work = countWork();
   const tools = createToolProcess(bundle);
   const bash = createBash(config, spoolDir);
-  const guard = startGuard(config, work.since);
+  const isOurs = (pid: number) => pid === tools.pid || bash.pids.has(pid);
+  const guard = startGuard(config, { since: work.since, isOurs });
   setTimeout(() => tools.warm(), WARM_AFTER_MS);
 
   return {

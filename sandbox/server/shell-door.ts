@@ -130,7 +130,7 @@ export function openShellDoor(
   };
 }
 
-/** Whoever says none, or too much, is turned away. */
+/** Whoever says none in time is turned away. */
 function hearWord(socket: Socket, heard: (word: string) => void): void {
   const most = 2 * WORD_BYTES + 1;
   socket.setTimeout(WORD_MS, () => socket.destroy());

@@ -58,6 +58,8 @@ export interface ShellEnd {
 export interface Shells {
   /** Begins a command. Rejects when no process can be had; it has not run then. */
   run(callId: string, command: string, state: ShellState): Promise<ShellRun>;
+  /** Pids of shells and of the fork that waits: under the agent's uid, and no work of the agent's. */
+  readonly pids: ReadonlySet<number>;
 }
 
 /** A fork that waits for its command. */
@@ -85,6 +87,7 @@ export function createShells(runDir: string): Shells {
   prepareFiles();
   const takePipe = createPipes(dir);
   const staying: Shell[] = [];
+  const pids = new Set<number>();
   let next: Promise<Fork | undefined> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -99,16 +102,19 @@ export function createShells(runDir: string): Shells {
       try {
         writeFileSync(`${path}.after`, '', { mode: 0o600 });
         chownSync(`${path}.after`, AGENT_UID, AGENT_UID);
-        shell = staying.pop() ?? (await startShell(script, dir));
+        shell = staying.pop() ?? (await startShell(script, dir, pids));
         pid = await shell.fork(pipe.number);
       } finally {
         pipe.seal();
         if (pid === undefined) discard(shell, pipe, path);
       }
       if (pid !== undefined) {
+        const waiting = pid;
+        pids.add(waiting);
         const made: Fork = { shell, pid, pipe, path, over: shell.over(), isOver: false };
         made.over = made.over.finally(() => {
           made.isOver = true;
+          pids.delete(waiting);
         });
         return made;
       }
@@ -167,6 +173,7 @@ export function createShells(runDir: string): Shells {
   };
 
   return {
+    pids,
     async run(callId, command, state) {
       const made = await take();
       try {
@@ -177,6 +184,7 @@ export function createShells(runDir: string): Shells {
         discard(made.shell, made.pipe, made.path);
         throw error;
       }
+      pids.delete(made.pid);
       made.shell.begin();
       return { pgid: made.pid, output: made.pipe.readable, ended: finish(made) };
     },
@@ -200,8 +208,8 @@ interface Shell {
   end(): void;
 }
 
-/** Rejects when no process can be had. */
-async function startShell(script: string, dir: string): Promise<Shell> {
+/** Rejects when no process can be had. @param pids - has its pid while it lives. */
+async function startShell(script: string, dir: string, pids: Set<number>): Promise<Shell> {
   const child: ChildProcess = spawn('/bin/bash', ['--noprofile', '--norc', script, dir], {
     uid: AGENT_UID,
     gid: AGENT_UID,
@@ -214,6 +222,8 @@ async function startShell(script: string, dir: string): Promise<Shell> {
   const exited = once(child, 'exit');
   exited.catch(() => undefined);
   await once(child, 'spawn');
+  const pid = child.pid ?? 0;
+  pids.add(pid);
   const control = child.stdio[3] as Socket;
   control.on('error', () => undefined);
   const lines: string[] = [];
@@ -232,7 +242,7 @@ async function startShell(script: string, dir: string): Promise<Shell> {
   };
   control.once('close', close);
   // What it said before is heard first. From then on a fork of it that waits reads the end of its word.
-  exited.then(() => setImmediate(() => setImmediate(() => control.destroy())), close);
+  exited.then(() => setImmediate(() => setImmediate(() => control.destroy())), close).finally(() => pids.delete(pid));
   /** The number after this word; undefined when something else was said, or nothing will be any more. */
   const answer = async (word: string): Promise<number | undefined> => {
     while (lines.length === 0 && !over) {

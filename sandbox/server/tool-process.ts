@@ -30,8 +30,14 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** In this container. */
+export interface LocalToolProcess extends ToolProcess {
+  /** While it runs. */
+  readonly pid: number | undefined;
+}
+
 /** `bundle` is this program's own file. */
-export function createToolProcess(bundle: string): ToolProcess {
+export function createToolProcess(bundle: string): LocalToolProcess {
   let child: ChildProcess | undefined;
   let lastRef = 0;
   const pending = new Map<number, Pending>();
@@ -76,6 +82,9 @@ export function createToolProcess(bundle: string): ToolProcess {
   };
 
   return {
+    get pid() {
+      return child?.pid;
+    },
     warm() {
       child ??= start();
     },
