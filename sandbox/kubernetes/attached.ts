@@ -120,7 +120,8 @@ export function attach({ name, generation, key, pods, patienceMs }: Parts): Atta
   /** Beside the live connection, and ended with it: that one notices when nobody answers any more. */
   const alone = async (question: Question): Promise<LargeAnswer> => {
     const session = await connection(patienceMs);
-    const address = pods.known(name)?.status?.podIP ?? '';
+    const address = pods.known(name)?.status?.podIP;
+    if (!address) throw new ConnectionLostError(`The sandbox ${name} has no address any more.`);
     const socket = await connectPod({ address, psk }, 'http/1.1').catch((error: Error) => {
       throw new ConnectionLostError(error.message, { cause: error });
     });
