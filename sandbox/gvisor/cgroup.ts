@@ -15,6 +15,12 @@ const PERIOD_US = 100_000;
 const SETTLED_MS = 60_000;
 /** What gVisor itself needs beside the agent's processes; the tool server keeps those to the limit. */
 export const OWN_MEMORY_BYTES = 256 * 1024 ** 2;
+/**
+ * For pages of programs, which count too where this sandbox read them first. Without it, a group that is full of memory
+ * has its kernel drop and read these pages again and again: two processors were busy with it for 48 s, and nothing was
+ * killed. So the watchdog ends a sandbox before its group is full.
+ */
+const PROGRAM_CACHE_BYTES = 128 * 1024 ** 2;
 
 /** Where sandboxes' groups can be made; undefined when they cannot. */
 export type CgroupParent = { version: 1; folders: Record<string, string> } | { version: 2; folder: string };
@@ -44,7 +50,7 @@ export async function makeCgroup(
   limits: Pick<SandboxLimits, 'memoryBytes' | 'cpus' | 'pids'>,
 ): Promise<Cgroup> {
   const folders = foldersOf(parent, name);
-  const memory = String(limits.memoryBytes + OWN_MEMORY_BYTES);
+  const memory = String(limits.memoryBytes + OWN_MEMORY_BYTES + PROGRAM_CACHE_BYTES);
   const quota = Math.max(1_000, Math.round(limits.cpus * PERIOD_US));
   // Each process inside is one or two outside; this only guards against a broken gVisor.
   const pids = String(limits.pids * 4 + 1_000);
@@ -67,6 +73,18 @@ export async function makeCgroup(
     },
     remove: () => removeCgroup(parent, name),
   };
+}
+
+/** Bytes of memory in it, without what could be read from a disk again; undefined when it is gone. */
+export function memoryOfCgroup(parent: CgroupParent, name: string): number | undefined {
+  const [folder = ''] = foldersOf(parent, name);
+  const fields = parent.version === 1 ? /^(?:rss|shmem) (\d+)/gm : /^(?:anon|shmem) (\d+)/gm;
+  try {
+    const stat = readFileSync(join(folder, 'memory.stat'), 'latin1');
+    return [...stat.matchAll(fields)].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+  } catch {
+    return undefined;
+  }
 }
 
 /** For a sandbox of an earlier process. */

@@ -185,7 +185,7 @@ function isRunning(record: SandboxRecord): boolean {
 async function open(base: Base, record: SandboxRecord, end: (reason: string) => void): Promise<Attached> {
   const patienceMs = base.options.patienceMs ?? DEFAULT_PATIENCE_MS;
   const door = await openDoor(socketPath(base.places, record.id), patienceMs, record.uid);
-  const unwatch = record.cgroups ? () => undefined : watchMemory(record, end);
+  const unwatch = watchMemory(record, end);
   const connection = () => connectionOf(record, door, patienceMs);
   return {
     record,

@@ -48,7 +48,7 @@ function expectLimits(report: () => LimitsReport): void {
   });
   test('memory that nobody inside watches: the sandbox ends as lost, and the next one works', () => {
     expect(JSON.parse(report()['outer memory'] ?? '')).toMatchObject({ kind: 'lost', started: 'maybe' });
-    expect(Number(report()['outer memory seconds'])).toBeLessThan(15);
+    expect(report()['outer memory log']).toMatch(/it used \d+ MiB of memory, more than the 640 MiB/);
     expect(report()['after outer memory']).toContain('next');
   });
 }

@@ -15,6 +15,8 @@ import type { SandboxRecord } from './records.ts';
 export interface GvisorSubject extends ContractSubject {
   hands: GvisorHands;
   options: GvisorOptions;
+  /** What the provider logged. */
+  said: string[];
   /** What the provider wrote down about a sandbox. */
   record(ref: SandboxRef): Promise<SandboxRecord>;
   /** Runs a command in the sandbox as the tool server's uid, which no command of an agent can. Returns all output. */
@@ -31,14 +33,20 @@ export function runscPath(): string {
 /** Hands with a data folder of their own, and everything ended and removed by `dispose`. */
 export async function openTestHands(overrides: Partial<GvisorOptions> = {}): Promise<GvisorSubject> {
   const stateDir = await mkdtemp(join(tmpdir(), 'lh-hands-'));
+  const said: string[] = [];
+  const show =
+    overrides.log ?? (process.env.LONGHAND_TEST_LOG ? (line: string) => process.stderr.write(`${line}\n`) : undefined);
   const options: GvisorOptions = {
     runsc: runscPath(),
     nodeBinary: process.execPath,
     stateDir,
     cacheDir: join(stateDir, 'cache'),
     checkpoints: memoryCheckpoints(),
-    log: process.env.LONGHAND_TEST_LOG ? (message) => process.stderr.write(`${message}\n`) : undefined,
     ...overrides,
+    log(message) {
+      said.push(message);
+      show?.(message);
+    },
   };
   const all: GvisorHands[] = [];
   const open = () => {
@@ -52,6 +60,7 @@ export async function openTestHands(overrides: Partial<GvisorOptions> = {}): Pro
   return {
     hands,
     options,
+    said,
     record,
     reopen: async () => open(),
     async insideAsRoot(ref, command) {

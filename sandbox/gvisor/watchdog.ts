@@ -1,25 +1,33 @@
 /**
- * Limits where no control group is to be had: memory is looked at every 200 ms, and a sandbox above its limit is ended.
- * (Rootless `runsc` takes limits and ignores them.) CPUs are limited by affinity, which takes whole ones only.
+ * Memory is looked at from outside, and a sandbox above its limit is ended. Control groups bound what it takes between
+ * two looks; where none are to be had, looks are frequent, and CPUs are limited by affinity, which takes whole ones only.
+ * (Rootless `runsc` takes limits and ignores them.)
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { SandboxLimits } from '../hands.ts';
-import { OWN_MEMORY_BYTES } from './cgroup.ts';
+import { memoryOfCgroup, OWN_MEMORY_BYTES } from './cgroup.ts';
 import type { SandboxRecord } from './records.ts';
 
 const LOOK_MS = 200;
+/** Where a control group holds it meanwhile. */
+const GROUP_LOOK_MS = 1_000;
 
 /** Calls `over` once when the sandbox uses more than its limit. Returns how to stop watching. */
 export function watchMemory(record: SandboxRecord, over: (reason: string) => void): () => void {
   const limit = record.limits.memoryBytes + OWN_MEMORY_BYTES;
-  const timer = setInterval(() => {
-    const used = memoryOf(record);
-    if (used === undefined || used <= limit) return;
-    clearInterval(timer);
-    const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
-    over(`it used ${mib(used)} MiB of memory, more than the ${mib(limit)} MiB of its limit and gVisor's own`);
-  }, LOOK_MS);
+  const { cgroups } = record;
+  const look = cgroups ? () => memoryOfCgroup(cgroups, record.id) : () => memoryOf(record);
+  const timer = setInterval(
+    () => {
+      const used = look();
+      if (used === undefined || used <= limit) return;
+      clearInterval(timer);
+      const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
+      over(`it used ${mib(used)} MiB of memory, more than the ${mib(limit)} MiB of its limit and gVisor's own`);
+    },
+    cgroups ? GROUP_LOOK_MS : LOOK_MS,
+  );
   timer.unref();
   return () => clearInterval(timer);
 }

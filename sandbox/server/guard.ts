@@ -1,12 +1,13 @@
 /**
  * The first line of the limits, from inside: it ends a process of the agent's before the host has to end the sandbox.
  * Memory and processes are looked at every 200 ms, memory more often where it may run out; files are counted while
- * something runs, as often as counting is cheap.
+ * something runs, when so many were made that they may be too many.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { allPids, killAllAgentProcesses } from './agent-processes.ts';
+import { watchNewFiles } from './new-files.ts';
 import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
 
 const LOOK_MS = 200;
@@ -21,8 +22,10 @@ const COUNT_FILES_MS = 2_000;
 const LONGEST_COUNT_MS = 20_000;
 /** Files a second that a sandbox makes at most: 44,000 were seen, and 129,000 hard links, which cost it a fraction. */
 const MOST_NEW_FILES = 50_000;
-/** Counting may take this share of the time. */
+/** Counting may take this share of the time, where nothing says that there are too many. */
 const COUNT_SHARE = 0.05;
+/** Where something does: somebody makes and removes files close to the limit, or it is passed. */
+const URGENT_COUNT_SHARE = 0.3;
 
 export interface Guard {
   /** What was ended since then (ms since the epoch), in words for the model. */
@@ -71,25 +74,35 @@ export function startGuard(
     }
   };
 
-  let filesBefore = 0;
-  let nextCount = 0;
+  const numbers = countIn ? undefined : watchNewFiles('/root');
+  /** As counted last. */
+  let files = 0;
+  /** Made since then, removed or not, as far as numbers tell. */
+  let made = 0;
+  let [nextCount, nextUrgentCount] = [0, 0];
   /** Since files were counted last. */
   let worked = false;
   const countFiles = async () => {
     worked ||= !idle;
-    if (!worked || Date.now() < nextCount) return;
+    if (!worked) return;
+    const more = numbers?.();
+    made += more ?? 0;
+    if (Date.now() < (files + made > inodes ? nextUrgentCount : nextCount)) return;
     worked = false;
-    const began = Date.now();
-    const files = await fileCount(countIn ?? ['/']);
+    made = 0;
+    const [began, before] = [Date.now(), files];
+    files = await fileCount(countIn ?? ['/']);
+    const took = Date.now() - began;
     // Counting starts three processes, 100 ms of a processor: thirty sandboxes at work would keep one busy with it.
-    const farMs = Math.min(LONGEST_COUNT_MS, ((inodes - files) / MOST_NEW_FILES) * 1_000);
-    nextCount = Date.now() + Math.max(COUNT_FILES_MS, farMs, (Date.now() - began) / COUNT_SHARE);
+    // Where numbers tell of new files, what they do not tell of is left: hard links.
+    const blindMs = more === undefined ? ((inodes - files) / MOST_NEW_FILES) * 1_000 : LONGEST_COUNT_MS;
+    nextCount = Date.now() + Math.max(COUNT_FILES_MS, Math.min(LONGEST_COUNT_MS, blindMs), took / COUNT_SHARE);
+    nextUrgentCount = Date.now() + took / URGENT_COUNT_SHARE;
     // Only what makes more of them: removing files must be possible.
-    if (files > inodes && files > filesBefore) {
+    if (files > inodes && files > before) {
       tell(`All processes were killed: the limit of ${inodes} files was reached. Remove some.`);
       await killAllAgentProcesses();
     }
-    filesBefore = files;
   };
 
   const pause = () => (idle ? IDLE_LOOK_MS : LOOK_MS);
