@@ -1,15 +1,16 @@
 /** Upkeep of sandboxes, as activities of the hands. */
 import { Context } from '@temporalio/activity';
 import { sessionWorkflowId } from '../events/ids.ts';
-import type { UpkeepActivities } from '../workflows/upkeep-contract.ts';
+import type { Stock, UpkeepActivities } from '../workflows/upkeep-contract.ts';
 import { beating } from './beat.ts';
 
 /** What a provider offers whose sandboxes are not one machine's. */
 export interface Upkeep {
-  /** What its ready sandboxes are made of. */
-  readonly template: string;
-  /** Makes the stock whole, then waits `ms`, or until something is taken from it. */
-  keepStock(size: number, ms: number, signal: AbortSignal): Promise<void>;
+  /** What this worker keeps ready. */
+  readonly stock: Stock & {
+    /** Makes it whole, and again whenever something is taken from it, for `ms` at least. */
+    keep(ms: number, signal: AbortSignal): Promise<void>;
+  };
   /**
    * Ends sandboxes older than `ms` that belong to no live session, or of which the session has a newer one.
    * @param isLive - whether a session may still use a sandbox.
@@ -40,8 +41,8 @@ export function createUpkeepActivities(
       beating(async () => {
         const { cancellationSignal: signal } = Context.current();
         // Another worker's: it has been updated, or we have, and the other has not.
-        if (size === 0 || template !== upkeep.template) await pause(signal);
-        else await upkeep.keepStock(size, ROUND_MS, signal);
+        if (size === 0 || template !== upkeep.stock.template) await pause(signal);
+        else await upkeep.stock.keep(ROUND_MS, signal);
       }),
     reapSandboxes: () => beating(() => upkeep.reap(YOUNG_MS, (session) => isRunning(sessionWorkflowId(session)))),
   };

@@ -18,6 +18,8 @@ export interface Target {
   tolerations?: Toleration[];
   /** Extended resources of the shell, such as `nvidia.com/gpu`. */
   resources?: Record<string, number>;
+  /** Sandboxes that are kept ready ahead of need. */
+  warmPool?: number;
 }
 
 /** As Kubernetes has it (core/v1 Toleration). */
@@ -67,7 +69,7 @@ export function imagesOf({ image, images = [] }: Target): string[] {
   return [...new Set([...(image === undefined ? [] : [image]), ...images])];
 }
 
-const NEEDS_KUBERNETES = ['image', 'images', 'nodeSelector', 'tolerations', 'resources'] as const;
+const NEEDS_KUBERNETES = ['image', 'images', 'nodeSelector', 'tolerations', 'resources', 'warmPool'] as const;
 
 /** Members that only pods can have. */
 export function kubernetesOnly(target: Target): string[] {

@@ -6,11 +6,12 @@ import type { Upkeep } from '../activities/sandbox-upkeep.ts';
 import { createGvisorHands } from '../sandbox/gvisor/hands.ts';
 import { assertSandboxPossible } from '../sandbox/gvisor/preflight.ts';
 import type { CheckpointStore, Hands } from '../sandbox/hands.ts';
+import { DEFAULT_TARGET, type Targets } from '../sandbox/targets.ts';
 import { machineName } from './machine-name.ts';
 import { cacheFolder } from './programs/cache.ts';
 import { findRunsc } from './programs/find-program.ts';
 import { type Settings, SettingsError } from './settings.ts';
-import { loadServedTargets } from './targets-file.ts';
+import { loadServedTargets, queueOf } from './targets-file.ts';
 
 export interface HandsProvider {
   hands: Hands;
@@ -19,7 +20,7 @@ export interface HandsProvider {
   /** Saves every sandbox and ends it; absent where they wait for the next worker in any case. */
   suspend?(): Promise<void>;
   /** Where sandboxes are not one machine's: what keeps them in stock and ends orphans, and the installation's name. */
-  upkeep?: { of: Upkeep; size: number; installation: string };
+  upkeep?: { of: Upkeep; installation: string };
 }
 
 interface Parts {
@@ -76,10 +77,18 @@ async function openKubernetes({ settings, folder, checkpoints, log }: Parts): Pr
     requestShare: settings.LONGHAND_SANDBOX_RESERVE,
     checkpoints,
     targets,
+    warmPool: warmPools(settings, targets),
     log,
   });
   const installation = `${settings.LONGHAND_KUBERNETES_NAMESPACE}/${ownerHash(key)}`;
-  return { hands, upkeep: { of: hands, size: settings.LONGHAND_WARM_POOL, installation } };
+  return { hands, upkeep: { of: hands, installation } };
+}
+
+/** Of the targets that this worker serves. */
+function warmPools(settings: Settings, targets: Targets = new Map()): Map<string, number> {
+  const sizes = new Map([...targets].map(([name, { warmPool = 0 }]) => [name, warmPool]));
+  sizes.set(DEFAULT_TARGET, settings.LONGHAND_WARM_POOL);
+  return new Map([...sizes].filter(([name]) => queueOf(targets, name) === settings.LONGHAND_HANDS_QUEUE));
 }
 
 /** A key for a worker that shares its sandboxes with no other machine's: made once, kept with mode 0600. */

@@ -80,10 +80,11 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
  */
 async function beginUpkeep(
   client: Client,
-  { of, size, installation }: NonNullable<HandsProvider['upkeep']>,
+  { of, installation }: NonNullable<HandsProvider['upkeep']>,
   queue: string,
 ): Promise<void> {
-  const stock: Stock = { size, template: of.template };
+  const { size, template } = of.stock;
+  const stock: Stock = { size, template };
   await client.workflow.signalWithStart(KEEP_SANDBOXES, {
     workflowId: `sandboxes/${installation}${queue === HANDS_QUEUE ? '' : `/${queue}`}`,
     taskQueue: BRAIN_QUEUE,

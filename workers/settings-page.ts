@@ -70,6 +70,7 @@ gpu: # at most 40 of a-z, 0-9 and "-"
   resources: { nvidia.com/gpu: 1 } # extended resources of the shell
   image: registry.example/longhand-sandbox-cuda:1 # built on top of k8s/image
   images: [registry.example/longhand-sandbox-cuda:2] # longhand.image may choose these, too
+  warmPool: 1 # sandboxes of this kind that are kept ready, as LONGHAND_WARM_POOL keeps ordinary ones
 \`\`\`
 
 The API and the brain check names and images; the hands look up what they mean in their own copy of the file, and refuse what is

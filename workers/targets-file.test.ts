@@ -35,6 +35,7 @@ test('the example of docs/settings.md is a targets file, and means what it says'
         resources: { 'nvidia.com/gpu': 1 },
         image: 'registry.example/longhand-sandbox-cuda:1',
         images: ['registry.example/longhand-sandbox-cuda:2'],
+        warmPool: 1,
       },
     ],
   ]);
@@ -89,6 +90,8 @@ test.each([
   ['memory as a resource', 'a: { resources: { memory: 8 } }', /at a\.resources\.memory/],
   ['a resource of Kubernetes', 'a: { resources: { kubernetes.io/x: 1 } }', /at a\.resources/],
   ['half a GPU', 'a: { resources: { nvidia.com/gpu: 0.5 } }', /at a\.resources\["nvidia\.com\/gpu"\]/],
+  ['half a ready sandbox', 'a: { warmPool: 0.5 }', /at a\.warmPool/],
+  ['a pool of ordinary sandboxes', 'default: { warmPool: 1 }', /LONGHAND_WARM_POOL[\s\S]*at default\.warmPool/],
   ['an image with a blank', 'a: { image: "x y" }', /at a\.image/],
   ['an image in the list', 'a: { images: ["https://x/y"] , image: "-x" }', /at a\.image/],
 ])('a file with %s is refused, with its place', async (_name, content, place) => {
@@ -109,6 +112,7 @@ test('hands without Kubernetes do not start for a target that needs it, unless o
   await expect(served('a: { image: x }')).rejects.toThrow(
     /target "a" has image, which needs LONGHAND_SANDBOX=kubernetes/,
   );
+  await expect(served('a: { warmPool: 1 }')).rejects.toThrow(/"a" has warmPool/);
   await expect(
     served('a: { resources: { x.y/z: 1 }, queue: hands.a }', { LONGHAND_HANDS_QUEUE: 'hands.a' }),
   ).rejects.toThrow(/resources/);

@@ -82,11 +82,15 @@ const targetSchema = z.strictObject({
     .optional(),
   image: image.optional(),
   images: z.array(image).max(1_000).optional(),
+  warmPool: z.int().min(0).max(1_000).optional(),
 });
-const fileSchema = z.record(
-  z.string().regex(TARGET_NAME, 'Name targets by at most 40 of a-z, 0-9 and "-"'),
-  targetSchema,
-);
+const fileSchema = z
+  .record(z.string().regex(TARGET_NAME, 'Name targets by at most 40 of a-z, 0-9 and "-"'), targetSchema)
+  .superRefine(({ [DEFAULT_TARGET]: ordinary }, context) => {
+    if (ordinary?.warmPool === undefined) return;
+    const path = [DEFAULT_TARGET, 'warmPool'];
+    context.addIssue({ code: 'custom', path, message: 'For ordinary sandboxes this is LONGHAND_WARM_POOL' });
+  });
 
 /**
  * @param path - of a YAML or JSON file: target name → object, see docs/settings.md. Absent: undefined, there are none.

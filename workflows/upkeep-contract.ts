@@ -6,8 +6,9 @@ export const STOCK = 'stock';
 
 /** Sandboxes that are to be ready ahead of need. */
 export interface Stock {
+  /** Of all kinds. */
   size: number;
-  /** What they are made of. A worker that makes others leaves these alone, so that old and new do not fight. */
+  /** How many of which kinds, hashed. A worker that keeps others leaves these alone, so that old and new do not fight. */
   template: string;
 }
 
@@ -19,7 +20,7 @@ export interface UpkeepInput {
 
 /** Activities on the hands queue. */
 export interface UpkeepActivities {
-  /** Makes the stock whole, then waits half a minute, or until something is taken from it. */
+  /** Keeps the stock whole for half a minute. */
   keepStock(stock: Stock): Promise<void>;
   /** Ends sandboxes that belong to no live session. @returns how many. */
   reapSandboxes(): Promise<number>;

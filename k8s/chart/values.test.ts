@@ -23,6 +23,7 @@ test.each<[string, string[], RegExp]>([
     ['sandboxes.imagePrefix=registry.example/longhand-', 'sandboxes.targets.a.images={other.example/x:1}'],
     /other\.example\/x:1 does not begin with registry\.example\/longhand-/,
   ],
+  ['a pool of ordinary sandboxes as a target’s', ['sandboxes.targets.default.warmPool=1'], /default/],
   ['a member that targets have not', ['sandboxes.targets.a.ram=1Gi'], /targets.*ram/],
   ['a secret as a setting', ['settings.DATABASE_URL=postgres://u:p@h/d'], /settings/],
   ['a value that the chart does not know', ['brian.replicas=3'], /brian/],

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
 import type { CallOutcome, Hands, SandboxRef } from '../hands.ts';
 import { type Cluster, wordsOf } from './cluster.ts';
 import { TOOL_PORT } from './names.ts';
@@ -26,8 +27,12 @@ interface Parts {
   runtimeClass: string;
 }
 
-/** Takes about two seconds. Throws {@link ClusterNotSafeError}. */
-export async function probeCluster({ hands, cluster, namespace, runtimeClass }: Parts): Promise<void> {
+/**
+ * Takes about two seconds.
+ * @returns the names of the nodes on which it was shown.
+ * @throws ClusterNotSafeError
+ */
+export async function probeCluster({ hands, cluster, namespace, runtimeClass }: Parts): Promise<string[]> {
   const id = `canary-${randomUUID()}`;
   const refs: SandboxRef[] = [];
   const signal = AbortSignal.timeout(5 * 60_000);
@@ -47,14 +52,19 @@ export async function probeCluster({ hands, cluster, namespace, runtimeClass }: 
     if (failed) throw unsafe(`no sandbox can be made in namespace ${namespace}: ${wordsOf(failed.reason)}`);
     const [one, other] = refs;
     if (!one || !other) throw unsafe('a sandbox that was made is not there');
-    const kernel = await run(one, 'cat /proc/version; dmesg 2>&1 | head -3');
-    if (!/gvisor/i.test(kernel)) {
+    const podOf = (ref: SandboxRef) => cluster.core.readNamespacedPod({ namespace, name: ref.id });
+    const [pod, otherPod] = await Promise.all([podOf(one), podOf(other)]);
+    for (const ref of refs) {
+      const kernel = await run(ref, 'cat /proc/version; dmesg 2>&1 | head -3');
+      if (/gvisor/i.test(kernel)) continue;
       throw unsafe(
         `the RuntimeClass "${runtimeClass}" does not lead to gVisor; from inside the kernel says: ${kernel.slice(0, 200)}. ` +
           'Point the RuntimeClass at runsc, or set LONGHAND_RUNTIME_CLASS to the one that is',
       );
     }
-    await mustBeClosed((command) => run(one, command), await doors(cluster, namespace, other));
+    await mustBeClosed((command) => run(one, command), doors(cluster, pod, otherPod));
+    // The other has only been looked at, and may be on another node.
+    return pod.spec?.nodeName ? [pod.spec.nodeName] : [];
   } finally {
     await Promise.all(refs.map((ref) => hands.release(ref).catch(() => undefined)));
   }
@@ -67,9 +77,8 @@ interface Door {
 }
 
 /** What a sandbox could reach on a cluster without enforced policies: another sandbox, which certainly listens. */
-async function doors({ core, config }: Cluster, namespace: string, other: SandboxRef): Promise<Door[]> {
-  const pod = await core.readNamespacedPod({ namespace, name: other.id });
-  const found: Door[] = [{ what: 'another sandbox', host: pod.status?.podIP ?? '', port: TOOL_PORT }];
+function doors({ config }: Cluster, pod: V1Pod, other: V1Pod): Door[] {
+  const found: Door[] = [{ what: 'another sandbox', host: other.status?.podIP ?? '', port: TOOL_PORT }];
   const server = new URL(config.getCurrentCluster()?.server ?? 'https://kubernetes.default.svc');
   if (/^[\d.]+$/.test(server.hostname)) {
     found.push({ what: 'the API server', host: server.hostname, port: Number(server.port || 443) });
@@ -106,5 +115,5 @@ function textOf(outcome: CallOutcome): string {
 }
 
 function unsafe(why: string): ClusterNotSafeError {
-  return new ClusterNotSafeError(`No sandbox can be isolated on this cluster, so nothing is started: ${why}.`);
+  return new ClusterNotSafeError(`Sandboxes would not be isolated, so none is started: ${why}.`);
 }

@@ -1,6 +1,5 @@
 /** A cluster for tests of what a healthy one never shows: the fake API server, and fake sandboxes behind its pods. */
 import { randomBytes } from 'node:crypto';
-import type { CheckpointStore } from '../hands.ts';
 import { memoryCheckpoints } from '../testing-checkpoints.ts';
 import { type FakeApiOptions, type FakeApiServer, startFakeApi } from './fake-api-server.ts';
 import { type FakeNode, startFakeNode } from './fake-sandbox.ts';
@@ -14,7 +13,12 @@ export interface FakeCluster {
   /** What the hands said for people. */
   logged: string[];
   /** Another worker's hands, with connections of its own. @param callMs - deadline of their calls of the API server. */
-  open(more?: { blindMs?: number; callMs?: number; checkpoints?: CheckpointStore }): KubernetesHands;
+  open(
+    more?: { blindMs?: number; callMs?: number } & Pick<
+      Partial<KubernetesOptions>,
+      'checkpoints' | 'targets' | 'warmPool'
+    >,
+  ): KubernetesHands;
   close(): Promise<void>;
 }
 

@@ -35,6 +35,10 @@ export interface FakeSandbox {
 }
 
 export interface FakeNode {
+  /** Name of the node where the next pods run that name none. */
+  name: string;
+  /** What a command says in a sandbox on a node; default: its own text. */
+  says(command: string, node: string): string;
   sandboxes: Map<string, FakeSandbox>;
   /** The sandbox of a pod that runs. */
   of(name: string): FakeSandbox;
@@ -47,12 +51,15 @@ export function startFakeNode({ pods }: FakeApiServer): FakeNode {
   /** Also those whose pod has a successor of the same name. */
   const all: FakeSandbox[] = [];
   const ends: Promise<void>[] = [];
-  const run = async ({ metadata: { name, uid }, spec }: Stored) => {
-    const sandbox = await startSandbox(spec as unknown as V1PodSpec);
+  const run = async ({ metadata: { name, uid }, spec: given }: Stored) => {
+    const spec = given as unknown as V1PodSpec;
+    const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+    const nodeName = required?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0] ?? node.name;
+    const sandbox = await startSandbox(spec, (command) => node.says(command, nodeName));
     all.push(sandbox);
     sandboxes.set(name, sandbox);
     const there = pods.list().find(({ metadata }) => metadata.uid === uid);
-    if (there) pods.patch(name, { status: { phase: 'Running', podIP: sandbox.address } });
+    if (there) pods.patch(name, { spec: { nodeName }, status: { phase: 'Running', podIP: sandbox.address } });
     else await sandbox.vanish();
   };
   const stop = pods.follow(0, ({ type, object }) => {
@@ -60,7 +67,9 @@ export function startFakeNode({ pods }: FakeApiServer): FakeNode {
     const ended = type === 'DELETED' ? sandboxes.get(object.metadata.name) : undefined;
     if (ended) ends.push(ended.vanish());
   });
-  return {
+  const node: FakeNode = {
+    name: 'node-1',
+    says: (command) => command,
     sandboxes,
     of(name) {
       const found = sandboxes.get(name);
@@ -76,16 +85,17 @@ export function startFakeNode({ pods }: FakeApiServer): FakeNode {
       }
     },
   };
+  return node;
 }
 
-async function startSandbox(spec: V1PodSpec): Promise<FakeSandbox> {
+async function startSandbox(spec: V1PodSpec, says: (command: string) => string): Promise<FakeSandbox> {
   const env = spec.containers.flatMap((one) => one.env ?? []).find(({ name }) => name === 'LONGHAND_SERVER');
   const journalDir = mkdtempSync(join(tmpdir(), 'fake-sandbox-'));
   const config: ServerConfig = { ...(JSON.parse(env?.value ?? '') as ServerConfig), journalDir };
   const ran: string[] = [];
   const waiting: (() => void)[] = [];
   const journal = openJournal(journalDir);
-  const side = fakeSide(ran, waiting);
+  const side = fakeSide(ran, waiting, says);
   const parts = { config, journal, side, inputs: createInputs(journalDir), spoolDir: journalDir };
   const handler = createHandler({ ...parts, calls: createCalls({ journal, side }) });
   const begin = () => {
@@ -132,13 +142,13 @@ function someAddress(): string {
   return `127.${part()}.${part()}.${part()}`;
 }
 
-function fakeSide(ran: string[], waiting: (() => void)[]): AgentSide {
+function fakeSide(ran: string[], waiting: (() => void)[], says: (command: string) => string): AgentSide {
   const refuse = () => Promise.reject(new Error('A fake sandbox has no files.'));
   return {
     bash: {
       async start({ command }) {
         ran.push(command);
-        const end = { text: command, dropped: 0, exitCode: 0, signal: null };
+        const end = { text: says(command), dropped: 0, exitCode: 0, signal: null };
         const gate = command === 'wait' ? new Promise<void>((resolve) => waiting.push(resolve)) : Promise.resolve();
         return { stop: () => undefined, end: gate.then(() => end) };
       },

@@ -10,32 +10,38 @@ import { type CallOutcome, type Hands, SandboxGoneError, type SandboxRef, type T
 import { createTurns } from '../in-turn.ts';
 import { placeInputs } from '../place-inputs.ts';
 import { MAX_WAIT_MS } from '../server/protocol.ts';
+import { DEFAULT_TARGET, targetOf } from '../targets.ts';
 import { ConnectionLostError, ToolServerError } from '../tool-client.ts';
 import { type Attached, PodGoneError } from './attached.ts';
 import { probeCluster } from './canary.ts';
 import { statusOf, wordsOf } from './cluster.ts';
 import { beginLife, type Life, type Pace } from './life.ts';
 import { provision } from './make.ts';
+import { openNodes } from './nodes.ts';
 import { DEFAULT_PATIENCE_MS, type KubernetesOptions } from './options.ts';
-import { templateOf } from './pod.ts';
 import { reapPods } from './reaper.ts';
+import { type KeptStock, openStock } from './stock.ts';
 
 /** Between looks at what changes without a word, milliseconds. */
 const LOOK_MS = 200;
 /** Sandboxes whose calls are remembered. An attempt that needs it is seconds old. */
 const REMEMBERED = 5_000;
+/** Of their limits, for the scheduler; and when they end by themselves, should their worker have died. */
+const CANARY_SHARE = 0.01;
+const CANARY_LIFE_SECONDS = 600;
 /** While the API server is away nothing is known; a call whose connection is lost too waits for it this long, ms. */
 const BLIND_MS = 120_000;
 
 export interface KubernetesHands extends Hands {
-  /** Names what the pods of the warm pool are made of. */
-  readonly template: string;
-  /** As `refill`; then waits `ms`, or until one is claimed. */
-  keepStock(size: number, ms: number, signal: AbortSignal): Promise<void>;
+  /** What is kept ready, of `warmPool`. */
+  readonly stock: KeptStock;
   /** Ends pods older than `youngMs` that no session claims. @returns how many. */
   reap(youngMs: number, isLive: (sessionId: string) => Promise<boolean>): Promise<number>;
-  /** Makes the warm pool be `size` ready pods; returns when it is. Safe to repeat, also by several at once. */
-  refill(size: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes `size` pods for a target (default: the ordinary one) be ready; returns when they are. Safe to repeat, also by
+   * several at once.
+   */
+  refill(size: number, signal: AbortSignal, target?: string): Promise<void>;
 }
 
 /**
@@ -49,7 +55,18 @@ export interface KubernetesHands extends Hands {
  */
 export function createKubernetesHands(options: KubernetesOptions, pace: Partial<Pace> = {}): KubernetesHands {
   const inTurn = createTurns();
-  const life = beginLife(options, { blindMs: pace.blindMs ?? BLIND_MS });
+  const canaries = new Set<KubernetesHands>();
+  const nodes = openNodes(async (node, target) => {
+    const canary = createKubernetesHands(canaryOptions(options, node, target), pace);
+    canaries.add(canary);
+    try {
+      await probeCluster({ ...options, hands: canary });
+    } finally {
+      canaries.delete(canary);
+      await canary.close();
+    }
+  });
+  const life = beginLife(options, { blindMs: pace.blindMs ?? BLIND_MS }, nodes);
 
   const present = async (ref: SandboxRef): Promise<Attached> => {
     const sandbox = await life.find(ref);
@@ -70,7 +87,7 @@ export function createKubernetesHands(options: KubernetesOptions, pace: Partial<
   return {
     provider: 'kubernetes',
     async probe() {
-      await probeCluster({ ...options, hands: this });
+      nodes.add(await probeCluster({ ...options, hands: this }));
     },
     provision: (spec, signal) => inTurn(spec.sessionId, () => provision(life, spec, signal)),
     execute: (ref, call, signal) => execute(life, ref, call, signal),
@@ -84,15 +101,23 @@ export function createKubernetesHands(options: KubernetesOptions, pace: Partial<
     release: (ref) => inTurn(ref.sessionId, () => life.destroy(ref.id, 'it was released')),
     listFiles: (ref, path) => within(ref, ({ client }) => client.listFiles(path)),
     readFile: (ref, path) => within(ref, ({ client }) => client.readFile(path)),
-    template: templateOf(options),
-    refill: (size, signal) => life.pool.refill(size, signal),
-    async keepStock(size, ms, signal) {
-      await life.pool.refill(size, signal);
-      const until = Date.now() + ms;
-      while (!signal.aborted && Date.now() < until && life.pool.ready() >= size) await sleep(LOOK_MS);
-    },
+    stock: openStock(options, life.pool),
+    refill: (size, signal, target = DEFAULT_TARGET) => life.pool.refill(target, size, signal),
     reap: (youngMs, isLive) => reapPods(options, youngMs, isLive),
-    close: async () => life.close(),
+    async close() {
+      life.close();
+      await Promise.all([...canaries].map((canary) => canary.close()));
+    },
+  };
+}
+
+/** Sandboxes that fit beside whatever is on the node, and need none of what it has few of. */
+function canaryOptions(options: KubernetesOptions, node: string, target: string): KubernetesOptions {
+  const { nodeSelector, tolerations, image } = targetOf(options.targets, { target });
+  return {
+    ...options,
+    ...{ node, requestShare: CANARY_SHARE, lifeSeconds: CANARY_LIFE_SECONDS, warmPool: new Map() },
+    targets: new Map([[DEFAULT_TARGET, { nodeSelector, tolerations, image }]]),
   };
 }
 

@@ -4,6 +4,7 @@ import { type Attached, attach } from './attached.ts';
 import { orMissing } from './cluster.ts';
 import { type Generations, openGenerations } from './generations.ts';
 import { ownerHash } from './names.ts';
+import type { Nodes } from './nodes.ts';
 import { DEFAULT_PATIENCE_MS, type KubernetesOptions } from './options.ts';
 import { goneBecause, type Pods, watchPods } from './pods.ts';
 import { openPool, type Pool } from './pool.ts';
@@ -19,6 +20,7 @@ export interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints
   pods: Pods;
   generations: Generations;
   pool: Pool;
+  nodes: Nodes;
   /** The live sandbox behind a ref; undefined when it is gone. */
   find(ref: Pick<SandboxRef, 'id' | 'generation'>): Promise<Attached | undefined>;
   attach(ref: Pick<SandboxRef, 'id' | 'generation'>): Attached;
@@ -28,7 +30,7 @@ export interface Life extends Pick<KubernetesOptions, 'namespace' | 'checkpoints
   sent: Map<string, Set<string>>;
 }
 
-export function beginLife(options: KubernetesOptions, pace: Pace): Life & { close(): void } {
+export function beginLife(options: KubernetesOptions, pace: Pace, nodes: Nodes): Life & { close(): void } {
   const { cluster, namespace, key, patienceMs = DEFAULT_PATIENCE_MS, log = () => undefined } = options;
   const owner = ownerHash(key);
   const pods = watchPods(cluster, namespace, owner);
@@ -72,7 +74,8 @@ export function beginLife(options: KubernetesOptions, pace: Pace): Life & { clos
 
   return {
     ...{ options, pace, namespace, checkpoints: options.checkpoints, pods, sent: new Map() },
-    pool: openPool({ options, pods, attach: attachToLook, adopt }),
+    nodes,
+    pool: openPool({ options, pods, nodes, attach: attachToLook, adopt }),
     generations: openGenerations(cluster, namespace, owner),
     attach: attachTo,
     async find(ref) {

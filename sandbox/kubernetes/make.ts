@@ -4,7 +4,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { restoreCheckpoint } from '../checkpoints.ts';
 import type { SandboxRef, SandboxSpec } from '../hands.ts';
 import { shellNote } from '../shell-note.ts';
-import { targetOf } from '../targets.ts';
+import { DEFAULT_TARGET, targetOf } from '../targets.ts';
 import { ToolServerError } from '../tool-client.ts';
 import { statusOf, wordsOf } from './cluster.ts';
 import type { Life } from './life.ts';
@@ -53,13 +53,17 @@ async function podsOf({ options }: Life, spec: SandboxSpec): Promise<V1Pod[]> {
 
 /** Brings a pod, new, claimed or left by an earlier attempt, to where its files are there and it takes calls. */
 async function makeReady(life: Life, spec: SandboxSpec, pod: V1Pod, signal: AbortSignal): Promise<void> {
-  const { options } = life;
+  const { options, nodes } = life;
   const id = pod.metadata?.name ?? '';
   life.pods.note(pod);
   const sandbox = life.attach({ id, generation: spec.generation });
   try {
     await untilAborted(sandbox.connected(options.startMs ?? DEFAULT_START_MS), signal);
-    if (pod.metadata?.labels?.[LABELS.pool]) {
+    const pooled = pod.metadata?.labels?.[LABELS.pool] !== undefined;
+    // The node of a ready pod was looked at before it became ready.
+    if (!pooled)
+      await untilAborted(nodes.ensure(life.pods.known(id)?.spec?.nodeName, spec.target ?? DEFAULT_TARGET), signal);
+    if (pooled) {
       const { sessionId, generation } = spec;
       const awaitRestore = spec.restore !== undefined;
       await sandbox.client.claim({ sessionId, generation, shellNote: shellNote(spec), awaitRestore });

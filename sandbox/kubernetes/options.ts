@@ -20,6 +20,10 @@ export interface KubernetesOptions {
   requestShare?: number;
   /** The operator's; absent: there is only the ordinary one. */
   targets?: Targets;
+  /** Sandboxes that are to be ready ahead of need, by target. */
+  warmPool?: ReadonlyMap<string, number>;
+  /** Name of the node that all sandboxes are for; absent: the scheduler's choice. */
+  node?: string;
   /** Milliseconds from creation until a pod must answer: scheduling, pulling the image, starting. Default 4 minutes. */
   startMs?: number;
   /** Milliseconds that a live sandbox may take to answer a ping, and then a new connection. Default 25,000. */

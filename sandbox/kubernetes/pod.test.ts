@@ -86,7 +86,7 @@ test('`default` changes the ordinary pod, and nobody needs to name it', () => {
     sandboxPod({ ...OPTIONS, targets }, { ...SPEC, target }, undefined),
   );
   for (const pod of pods) expect(pod.spec?.nodeSelector).toEqual({ pool: 'sandboxes' });
-  expect(pooledPod({ ...OPTIONS, targets }, 'lh-pool-1').spec?.nodeSelector).toEqual({ pool: 'sandboxes' });
+  expect(pooledPod({ ...OPTIONS, targets }, 'lh-pool-1', 'default').spec?.nodeSelector).toEqual({ pool: 'sandboxes' });
 });
 
 test.each([

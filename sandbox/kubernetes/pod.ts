@@ -4,7 +4,7 @@
  * the keys, the shell runs the agent's commands. They share a network and the folders named here, and nothing else.
  */
 import { createHash } from 'node:crypto';
-import type { V1Container, V1Pod, V1VolumeMount } from '@kubernetes/client-node';
+import type { V1Affinity, V1Container, V1Pod, V1VolumeMount } from '@kubernetes/client-node';
 import { checkpointLimits } from '../checkpoints.ts';
 import type { SandboxLimits, SandboxSpec } from '../hands.ts';
 import { AGENT_UID, HOME, OUTPUTS, type ServerConfig, SKILLS, UPLOADS, WORKSPACE } from '../server/protocol.ts';
@@ -38,7 +38,7 @@ const SHELL_LOOP = `while :; do ${PROGRAMS}/shell ${PROGRAMS}/tool-server.mjs --
 
 type PodOptions = Pick<
   KubernetesOptions,
-  'namespace' | 'image' | 'runtimeClass' | 'key' | 'limits' | 'requestShare' | 'lifeSeconds' | 'targets'
+  'namespace' | 'image' | 'runtimeClass' | 'key' | 'limits' | 'requestShare' | 'lifeSeconds' | 'targets' | 'node'
 >;
 
 /** What the containers of one sandbox are made of, its target looked up. */
@@ -52,9 +52,9 @@ interface Made {
 }
 
 /** A pod that is nobody's yet: it takes no call before it is claimed. */
-export function pooledPod(options: PodOptions, name: string): V1Pod {
-  const pod = sandboxPod(options, { sessionId: '', generation: 0 }, undefined, name);
-  const template = templateOf(options);
+export function pooledPod(options: PodOptions, name: string, target: string): V1Pod {
+  const pod = sandboxPod(options, { sessionId: '', generation: 0, target }, undefined, name);
+  const template = templateOf(options, { target });
   const labels = {
     ...pod.metadata?.labels,
     [LABELS.session]: 'none',
@@ -115,6 +115,7 @@ export function sandboxPod(
       runtimeClassName: options.runtimeClass,
       ...(target.nodeSelector ? { nodeSelector: target.nodeSelector } : {}),
       ...(target.tolerations ? { tolerations: target.tolerations } : {}),
+      ...(options.node ? { affinity: onNode(options.node) } : {}),
       automountServiceAccountToken: false,
       serviceAccountName: 'default',
       enableServiceLinks: false,
@@ -149,6 +150,14 @@ export function sandboxPod(
         ...['workspace', 'home', 'outputs', 'tmp', 'var-tmp'].map((one) => volume(one, limits.diskBytes)),
       ],
     },
+  };
+}
+
+/** As a DaemonSet says it: the scheduler still looks whether there is room. */
+function onNode(name: string): V1Affinity {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [name] }];
+  return {
+    nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } },
   };
 }
 

@@ -6,9 +6,11 @@
 import { randomBytes } from 'node:crypto';
 import { PatchStrategy, setHeaderOptions, type V1Pod } from '@kubernetes/client-node';
 import type { SandboxSpec } from '../hands.ts';
+import { DEFAULT_TARGET } from '../targets.ts';
 import type { Attached } from './attached.ts';
 import { orMissing, statusOf, wordsOf } from './cluster.ts';
 import { LABELS, ownerHash, SESSION_ANNOTATION, sessionHash } from './names.ts';
+import type { Nodes } from './nodes.ts';
 import { DEFAULT_PATIENCE_MS, DEFAULT_START_MS, type KubernetesOptions } from './options.ts';
 import { pooledPod, templateOf } from './pod.ts';
 import { goneBecause, type Pods } from './pods.ts';
@@ -19,6 +21,7 @@ const AT_ONCE = 4;
 interface Parts {
   options: KubernetesOptions;
   pods: Pods;
+  nodes: Nodes;
   /** A connection of its own: nobody else closes it, or is cut off when it is closed. */
   attach(ref: { id: string; generation: number }): Attached;
   /** Makes such a connection the one that everybody uses. */
@@ -26,17 +29,20 @@ interface Parts {
 }
 
 export interface Pool {
-  /** How many are ready, by what the watch knows. */
-  ready(): number;
+  /** How many are ready for a target, by what the watch knows. */
+  ready(target: string): number;
   /** Claims a ready pod for a sandbox; undefined when there is none, or it needs what those have not. */
   claim(spec: SandboxSpec): Promise<V1Pod | undefined>;
-  /** Makes the pool be `size` ready pods: makes what is missing, ends what is too many, unwell or outdated. */
-  refill(size: number, signal: AbortSignal): Promise<void>;
+  /** Makes `size` pods for a target be ready: makes what is missing, ends what is too many, unwell or outdated. */
+  refill(target: string, size: number, signal: AbortSignal): Promise<void>;
 }
 
-export function openPool({ options, pods, attach, adopt }: Parts): Pool {
+export function openPool({ options, pods, nodes, attach, adopt }: Parts): Pool {
   const { cluster, namespace, key } = options;
-  const template = templateOf(options);
+  /** What no target is made of any more is outdated. */
+  const templates = new Set(
+    [DEFAULT_TARGET, ...(options.targets?.keys() ?? [])].map((target) => templateOf(options, { target })),
+  );
   const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
   /** Changes labels of a pod as it was read; undefined when it has changed since, or is gone. */
@@ -53,10 +59,9 @@ export function openPool({ options, pods, attach, adopt }: Parts): Pool {
     }
   };
 
+  const templateIn = (pod: V1Pod) => pod.metadata?.labels?.[LABELS.pool] ?? '';
   const isOurs = (pod: V1Pod, state: string) =>
-    pod.metadata?.labels?.[LABELS.pool] === template &&
-    pod.metadata.labels[LABELS.state] === state &&
-    goneBecause(pod) === undefined;
+    templates.has(templateIn(pod)) && pod.metadata?.labels?.[LABELS.state] === state && goneBecause(pod) === undefined;
 
   /** Unless somebody claims it at this moment. */
   const end = async (pod: V1Pod) => {
@@ -68,12 +73,13 @@ export function openPool({ options, pods, attach, adopt }: Parts): Pool {
   };
 
   /** Waits until a pod answers, and says so in its label. */
-  const makeReady = async (pod: V1Pod, signal: AbortSignal) => {
+  const makeReady = async (target: string, pod: V1Pod, signal: AbortSignal) => {
     const name = pod.metadata?.name ?? '';
     const sandbox = attach({ id: name, generation: 0 });
     try {
       await sandbox.connected(options.startMs ?? DEFAULT_START_MS);
       await sandbox.client.health();
+      await nodes.ensure(pods.known(name)?.spec?.nodeName, target);
       signal.throwIfAborted();
       for (let known = pods.known(name); known && isOurs(known, 'starting'); known = await pods.read(name)) {
         if (await swap(known, { [LABELS.state]: 'ready' })) return;
@@ -89,20 +95,20 @@ export function openPool({ options, pods, attach, adopt }: Parts): Pool {
     }
   };
 
-  const readyOnes = () => pods.all().filter((pod) => isOurs(pod, 'ready'));
+  const readyOnes = (template: string) =>
+    pods.all().filter((pod) => templateIn(pod) === template && isOurs(pod, 'ready'));
 
   return {
-    ready() {
+    ready(target) {
       pods.begin();
-      return readyOnes().length;
+      return readyOnes(templateOf(options, { target })).length;
     },
 
     async claim(spec) {
       // Folders for skills and limits are part of a pod from its beginning.
       if (spec.skills || spec.limits) return undefined;
-      if (templateOf(options, spec) !== template) return undefined;
       pods.begin();
-      const ready = readyOnes();
+      const ready = readyOnes(templateOf(options, spec));
       // From a place of its own, so that claims at the same moment rarely meet.
       const from = randomBytes(4).readUInt32BE() % Math.max(1, ready.length);
       for (const pod of [...ready.slice(from), ...ready.slice(0, from)]) {
@@ -126,11 +132,13 @@ export function openPool({ options, pods, attach, adopt }: Parts): Pool {
       return undefined;
     },
 
-    async refill(size, signal) {
+    async refill(target, size, signal) {
+      const template = templateOf(options, { target });
       const labelSelector = `${LABELS.pool},${LABELS.state}!=claimed,${LABELS.owner}=${ownerHash(key)}`;
       const { items } = await cluster.core.listNamespacedPod({ namespace, labelSelector });
-      const good = items.filter((pod) => isOurs(pod, 'ready') || isOurs(pod, 'starting'));
-      const bad = items.filter((pod) => !good.includes(pod) && !pod.metadata?.deletionTimestamp);
+      const well = items.filter((pod) => isOurs(pod, 'ready') || isOurs(pod, 'starting'));
+      const bad = items.filter((pod) => !well.includes(pod) && !pod.metadata?.deletionTimestamp);
+      const good = well.filter((pod) => templateIn(pod) === template);
       // The ones that are not ready yet go first.
       const surplus = good.sort((a) => (isOurs(a, 'ready') ? -1 : 1)).slice(size);
       await Promise.all([...bad, ...surplus].map(end));
@@ -142,7 +150,7 @@ export function openPool({ options, pods, attach, adopt }: Parts): Pool {
       for (let missing = size - good.length; missing > 0; missing--) {
         work.push(async () => {
           const name = `lh-pool-${randomBytes(8).toString('hex')}`;
-          const made = await cluster.core.createNamespacedPod({ namespace, body: pooledPod(options, name) });
+          const made = await cluster.core.createNamespacedPod({ namespace, body: pooledPod(options, name, target) });
           pods.note(made);
           return made;
         });
@@ -151,7 +159,7 @@ export function openPool({ options, pods, attach, adopt }: Parts): Pool {
       const worker = async () => {
         for (const make of next) {
           signal.throwIfAborted();
-          await makeReady(await make(), signal);
+          await makeReady(target, await make(), signal);
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, worker)).catch((error: unknown) => {

@@ -104,6 +104,16 @@ describe.skipIf(missing)(`targets${missing ? ` (skipped: ${missing})` : ''}`, ()
     expect(await podsOf('on-elsewhere')).toEqual([]);
   }, 60_000);
 
+  test('a canary looks at the node that it is for, beside what is there, and at no other', async () => {
+    const there = subject.open({ node, requestShare: 0.01 });
+    await there.probe();
+    const ref = await there.provision({ sessionId: 'pinned', generation: 1 }, signal);
+    expect((await podOf(ref.id)).spec?.nodeName).toBe(node);
+    await there.release(ref);
+    const elsewhere = subject.open({ node: 'elsewhere', startMs: 2_000 });
+    await expect(elsewhere.probe()).rejects.toThrow(/no node takes it/);
+  }, 90_000);
+
   test('the admission policy has the last word on images', async () => {
     await expect(make('foreign')).rejects.toThrow(/the image of a sandbox begins with/);
   });
@@ -114,6 +124,12 @@ describe.skipIf(missing)(`targets${missing ? ` (skipped: ${missing})` : ''}`, ()
     expect(small.id).toMatch(/^lh-[0-9a-f]+-2$/);
     const routed = await make('routed');
     expect(routed.id).toMatch(/^lh-pool-/);
-    await Promise.all([small, routed].map((ref) => subject.hands.release(ref)));
+    await subject.hands.refill(1, signal, 'small');
+    const warm = await make('small', { generation: 3 });
+    expect(warm.id).toMatch(/^lh-pool-/);
+    expect((await podOf(warm.id)).spec?.containers.find(({ name }) => name === 'shell')?.resources?.limits?.cpu).toBe(
+      '500m',
+    );
+    await Promise.all([warm, routed].map((ref) => subject.hands.release(ref)));
   }, 60_000);
 });
