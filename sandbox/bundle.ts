@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { access, chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { type BuildOptions, build, stop } from 'esbuild';
 
 /** Bundles `server/main.ts` (about 0.1 s) and returns the file's path, readable by every uid. */
 export async function bundleToolServer(cacheDir: string): Promise<string> {
-  const result = await build({
+  const code = await buildOnce({
     // `.ts` in a checkout, `.js` in the installed package.
     entryPoints: [fileURLToPath(new URL(`./server/main${extname(import.meta.url)}`, import.meta.url))],
     bundle: true,
@@ -16,14 +16,11 @@ export async function bundleToolServer(cacheDir: string): Promise<string> {
     target: 'node24',
     minify: true,
     keepNames: true,
-    write: false,
     logLevel: 'silent',
     banner: {
       js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
     },
   });
-  const code = result.outputFiles[0]?.contents;
-  if (!code) throw new Error('esbuild made no tool server; this is a bug.');
   const name = `tool-server-${createHash('sha256').update(code).digest('hex').slice(0, 16)}.mjs`;
   const path = join(cacheDir, name);
   const there = await access(path).then(
@@ -37,4 +34,20 @@ export async function bundleToolServer(cacheDir: string): Promise<string> {
   await chmod(draft, 0o644);
   await rename(draft, path);
   return path;
+}
+
+let builds = 0;
+
+/** Without the process that esbuild leaves for the next build: 50 MB, and there is none. */
+async function buildOnce(options: BuildOptions): Promise<Uint8Array> {
+  builds++;
+  try {
+    const { outputFiles } = await build({ ...options, write: false });
+    const code = outputFiles[0]?.contents;
+    if (!code) throw new Error('esbuild made no tool server; this is a bug.');
+    return code;
+  } finally {
+    // Not under another's feet.
+    if (--builds === 0) await stop();
+  }
 }

@@ -1,4 +1,5 @@
 /** `longhand dev` on a terminal: what it prints, and how it ends. */
+import { collectAfterStart } from './collect-garbage.ts';
 import type { Dev } from './dev.ts';
 import { readSettings, SettingsError } from './settings.ts';
 
@@ -25,6 +26,7 @@ export async function devCommand(args: string[]): Promise<number> {
   // A signal during the start waits for it: what has begun to start can only then be stopped in order.
   const dev = await starting;
   console.log(summary(dev, settings.MODEL_API_KEY !== undefined));
+  collectAfterStart();
   const why = await told;
   console.error(`${why}: stopping. Work under way is handed over (up to 30 s).`);
   await dev.stop();

@@ -2,6 +2,8 @@
  * `longhand api|brain|hands`: one part alone. What the parts have in common: a door that lets no foreign secret in, a
  * clean start, a clean stop, and last words that a person can read.
  */
+
+import { collectAfterStart } from './collect-garbage.ts';
 import { StartError } from './data-folder.ts';
 import { forgetAnthropic } from './forget-anthropic.ts';
 import { watchForHang } from './hang-watch.ts';
@@ -62,6 +64,7 @@ export async function runPart(
       await part.stop();
       throw new SettingsError(`LONGHAND_READY_FILE cannot be written: ${(error as Error).message}.`);
     });
+    collectAfterStart();
     const watch = watchForHang(part);
     void told.then(watch.stop);
     await Promise.race([told.then(notReady).then(() => part.stop()), part.done, watch.hung]).finally(notReady);

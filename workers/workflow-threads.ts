@@ -2,8 +2,10 @@
  * Threads in which the brain's workflows run. The SDK takes a stack trace of every promise that a workflow makes, for the
  * Temporal UI's Call Stack tab: a third of the processor time of a workflow task (docs/decisions/009). It has no
  * option for that, but knows how to do without where the runtime has no promise hooks; so those are taken away from it.
+ * Such a thread also gives back what its start left behind.
  */
 import { createRequire } from 'node:module';
+import { extname } from 'node:path';
 import type { WorkerOptions } from 'node:worker_threads';
 
 /** The object that `require` gives to the SDK, whose properties can be set. */
@@ -13,9 +15,13 @@ const Thread = threads.Worker;
 /** The SDK's file that runs in them. */
 const WORKFLOW_THREAD = /[\\/]workflow-worker-thread\.js$/;
 
+/** `.ts` in a checkout, `.js` in the installed package. */
+const COLLECT = new URL(`./collect-garbage${extname(import.meta.url)}`, import.meta.url).href;
 /** Runs first in such a thread. The SDK would warn of what is wanted: its next warning is that one. */
 const PRELOAD = `
 import v8 from 'node:v8';
+import { collectAfterStart } from '${COLLECT}';
+collectAfterStart();
 const createHook = () => {
   const { warn } = console;
   console.warn = () => {
