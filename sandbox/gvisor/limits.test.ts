@@ -48,7 +48,10 @@ function expectLimits(report: () => LimitsReport): void {
   });
   test('memory that nobody inside watches: the sandbox ends as lost, and the next one works', () => {
     expect(JSON.parse(report()['outer memory'] ?? '')).toMatchObject({ kind: 'lost', started: 'maybe' });
-    expect(report()['outer memory log']).toMatch(/it used \d+ MiB of memory, more than the 640 MiB/);
+    // The kernel may be first; neither waits for a sandbox that does not answer.
+    expect(report()['outer memory log']).toMatch(
+      /it used \d+ MiB of memory, more than the 640 MiB|(its processes have|The sandbox has) ended/,
+    );
     expect(report()['after outer memory']).toContain('next');
   });
 }
@@ -62,7 +65,7 @@ describe.skipIf(!hasCgroups)('limits by control groups', () => {
     } finally {
       await subject.dispose();
     }
-  }, 120_000);
+  }, 300_000);
   expectLimits(() => report);
 });
 
@@ -93,7 +96,7 @@ describe.skipIf(!isRoot)('limits for an ordinary user, by watchdog', () => {
       env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', LONGHAND_RUNSC: runsc },
     });
     report = JSON.parse(stdout) as LimitsReport;
-  }, 150_000);
+  }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   test('it really is another user', () => expect(report.uid).toBe(USER));
   test('files move through a checkpoint', () => expect(report.moved).toMatch(/\nmoved$/));
