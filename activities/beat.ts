@@ -1,8 +1,8 @@
 /** Heartbeats for activities that take long. */
 import { Context } from '@temporalio/activity';
 
-/** So that two may be lost before the shortest timeout, 5 s. */
-const BEAT_MS = 1_500;
+/** So that two may be lost before the shortest timeout, 4.5 s. */
+const BEAT_MS = 1_300;
 
 /**
  * Runs `work` with a heartbeat, whose details stay `details`.

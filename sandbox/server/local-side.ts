@@ -7,9 +7,6 @@ import { AGENT_UID, PATH, type ServerConfig } from './protocol.ts';
 import { tarFiles, untarFiles } from './tar.ts';
 import { createToolProcess, type ToolProcess } from './tool-process.ts';
 
-/** The file tools' process starts when the first command had a moment of its own. */
-const WARM_AFTER_MS = 400;
-
 export type LocalConfig = Pick<
   ServerConfig,
   'runDir' | 'outputBytes' | 'memoryBytes' | 'pids' | 'inodes' | 'countIn' | 'shellNote'
@@ -22,20 +19,24 @@ export function createLocalSide(config: LocalConfig, bundle: string, spoolDir: s
   const bash = createBash(config, spoolDir);
   const isOurs = (pid: number) => pid === tools.pid || bash.pids.has(pid);
   const guard = startGuard(config, { since: work.since, isOurs });
-  setTimeout(() => tools.warm(), WARM_AFTER_MS);
+  const wake = () => {
+    guard.wake();
+    tools.warm();
+  };
+  wake();
 
   return {
     tools: {
       ...tools,
       run(name, input, signal) {
-        guard.wake();
+        wake();
         return work.counted(tools.run(name, input, signal));
       },
     },
     bash: {
       restart: bash.restart,
       async start(call) {
-        guard.wake();
+        wake();
         const began = Date.now();
         const run = await work.counted(bash.start(call));
         return { ...run, end: work.counted(run.end).then((end) => ({ ...end, limits: guard.since(began) })) };

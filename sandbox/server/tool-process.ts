@@ -5,6 +5,10 @@ import type { CallResult } from './journal.ts';
 import { AGENT_UID, HOME, WORKSPACE } from './protocol.ts';
 import type { WorkerReply, WorkerRequest } from './tool-worker.ts';
 
+/** It starts when the command that woke it had a moment of its own, milliseconds. */
+const WARM_AFTER_MS = 400;
+/** Without a call it is ended after this long, milliseconds: it is a third of the memory of a sandbox at rest. */
+const REST_MS = 30_000;
 /** After an abort, milliseconds until the process is ended with whatever else it does. */
 const ABORT_GRACE_MS = 1_000;
 
@@ -21,7 +25,7 @@ export interface ToolProcess {
   locate(path: string): Promise<FileStat>;
   /** What the agent left to be brought out. */
   outputs(limits: { fileBytes: number; files: number }): Promise<OutputListing>;
-  /** Starts the process ahead of need (0.3 s). */
+  /** Somebody works here: the process, which takes 0.3 s to start, is started ahead of need. */
   warm(): void;
 }
 
@@ -40,7 +44,17 @@ export interface LocalToolProcess extends ToolProcess {
 export function createToolProcess(bundle: string): LocalToolProcess {
   let child: ChildProcess | undefined;
   let lastRef = 0;
+  let warming = false;
   const pending = new Map<number, Pending>();
+  const rest = setTimeout(() => {
+    if (pending.size > 0) {
+      rest.refresh();
+      return;
+    }
+    const idle = child;
+    child = undefined;
+    idle?.kill('SIGKILL');
+  }, REST_MS);
 
   const start = (): ChildProcess => {
     const started = fork(bundle, ['--tools'], {
@@ -71,6 +85,7 @@ export function createToolProcess(bundle: string): LocalToolProcess {
   };
 
   const ask = (request: WorkerRequest): Promise<WorkerReply> => {
+    rest.refresh();
     child ??= start();
     const target = child;
     return new Promise((resolve, reject) => {
@@ -86,7 +101,13 @@ export function createToolProcess(bundle: string): LocalToolProcess {
       return child?.pid;
     },
     warm() {
-      child ??= start();
+      rest.refresh();
+      if (child || warming) return;
+      warming = true;
+      setTimeout(() => {
+        warming = false;
+        child ??= start();
+      }, WARM_AFTER_MS);
     },
     async run(name, input, signal) {
       const ref = ++lastRef;
