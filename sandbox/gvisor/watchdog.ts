@@ -9,27 +9,30 @@ import type { SandboxLimits } from '../hands.ts';
 import { memoryOfCgroup, OWN_MEMORY_BYTES } from './cgroup.ts';
 import type { SandboxRecord } from './records.ts';
 
-const LOOK_MS = 200;
-/** Where a control group holds it meanwhile. */
-const GROUP_LOOK_MS = 1_000;
+/** Between two looks, ms: while less than half of the limit is used, where a control group bounds the rest; else. */
+const CALM_LOOK_MS = 1_000;
+const LOOK_MS = 100;
+const LOOK_WITHOUT_GROUP_MS = 200;
 
 /** Calls `over` once when the sandbox uses more than its limit. Returns how to stop watching. */
 export function watchMemory(record: SandboxRecord, over: (reason: string) => void): () => void {
   const limit = record.limits.memoryBytes + OWN_MEMORY_BYTES;
   const { cgroups } = record;
-  const look = cgroups ? () => memoryOfCgroup(cgroups, record.id) : () => memoryOf(record);
-  const timer = setInterval(
-    () => {
-      const used = look();
-      if (used === undefined || used <= limit) return;
-      clearInterval(timer);
+  const measure = cgroups ? () => memoryOfCgroup(cgroups, record.id) : () => memoryOf(record);
+  let timer: NodeJS.Timeout;
+  const look = () => {
+    const used = measure() ?? 0;
+    if (used > limit) {
       const mib = (bytes: number) => Math.round(bytes / 1024 ** 2);
       over(`it used ${mib(used)} MiB of memory, more than the ${mib(limit)} MiB of its limit and gVisor's own`);
-    },
-    cgroups ? GROUP_LOOK_MS : LOOK_MS,
-  );
-  timer.unref();
-  return () => clearInterval(timer);
+      return;
+    }
+    // The kernel of a group that is full may kill any part of a sandbox, and the rest would hang: we are to be first.
+    const pause = cgroups ? (used > limit / 2 ? LOOK_MS : CALM_LOOK_MS) : LOOK_WITHOUT_GROUP_MS;
+    timer = setTimeout(look, pause).unref();
+  };
+  look();
+  return () => clearTimeout(timer);
 }
 
 /** Bytes of a sandbox: its memory file, and the heaps of gVisor's two processes; undefined when it has ended. */

@@ -65,19 +65,19 @@ async function holderOf(session: string): Promise<WorkerProcess> {
 }
 
 test('every call goes to the machine that has its sandbox', async () => {
-  const sessions = await Promise.all(Array.from({ length: 8 }, () => startDirectSession(stack, { tools: TOOLS })));
-  await Promise.all(sessions.map((session) => session.turn('work', 60_000)));
-  for (const session of sessions) {
-    expect(results(await session.events()).map((text) => /"text":"(\d+)"/.exec(text)?.[1])).toEqual([
-      '1',
-      '2',
-      '3',
-      '4',
-    ]);
+  const queues = new Set<string>();
+  // Who makes a sandbox is chance: all of a few may be one machine's.
+  for (let round = 0; round < 5 && queues.size < 2; round++) {
+    const sessions = await Promise.all(Array.from({ length: 8 }, () => startDirectSession(stack, { tools: TOOLS })));
+    await Promise.all(sessions.map((session) => session.turn('work', 60_000)));
+    for (const session of sessions) {
+      const counts = results(await session.events()).map((text) => /"text":"(\d+)"/.exec(text)?.[1]);
+      expect(counts).toEqual(['1', '2', '3', '4']);
+      queues.add((await placeOf(session.id)).handsQueue);
+    }
   }
-  const queues = await Promise.all(sessions.map(async ({ id }) => (await placeOf(id)).handsQueue));
-  expect(new Set(queues).size).toBe(2);
-});
+  expect(queues.size).toBe(2);
+}, 300_000);
 
 test('a machine that does not come back: the call says so, and another goes on from the checkpoint', async () => {
   const session = await startDirectSession(stack, {
