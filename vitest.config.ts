@@ -18,8 +18,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
-    // On a machine that others use too, a test may run out of time; `.ci/run` names what passed at the second try. What fails
-    // in any other way has failed.
+    // On a machine that others use too, a test may run out of time; `.ci/run` names what passed at the second try.
     retry: process.env.CI ? { count: 1, condition: /timed out|in time/i } : 0,
     sequence: {
       sequencer: class {
