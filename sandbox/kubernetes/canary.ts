@@ -52,8 +52,6 @@ export async function probeCluster({ hands, cluster, namespace, runtimeClass }: 
     if (failed) throw unsafe(`no sandbox can be made in namespace ${namespace}: ${wordsOf(failed.reason)}`);
     const [one, other] = refs;
     if (!one || !other) throw unsafe('a sandbox that was made is not there');
-    const podOf = (ref: SandboxRef) => cluster.core.readNamespacedPod({ namespace, name: ref.id });
-    const [pod, otherPod] = await Promise.all([podOf(one), podOf(other)]);
     for (const ref of refs) {
       const kernel = await run(ref, 'cat /proc/version; dmesg 2>&1 | head -3');
       if (/gvisor/i.test(kernel)) continue;
@@ -62,6 +60,8 @@ export async function probeCluster({ hands, cluster, namespace, runtimeClass }: 
           'Point the RuntimeClass at runsc, or set LONGHAND_RUNTIME_CLASS to the one that is',
       );
     }
+    const podOf = (ref: SandboxRef) => cluster.core.readNamespacedPod({ namespace, name: ref.id });
+    const [pod, otherPod] = await Promise.all([podOf(one), podOf(other)]);
     await mustBeClosed((command) => run(one, command), doors(cluster, pod, otherPod));
     // The other has only been looked at, and may be on another node.
     return pod.spec?.nodeName ? [pod.spec.nodeName] : [];
