@@ -20,7 +20,7 @@ const COLLECT = new URL(`./collect-garbage${extname(import.meta.url)}`, import.m
 /** Runs first in such a thread. The SDK would warn of what is wanted: its next warning is that one. */
 const PRELOAD = `
 import v8 from 'node:v8';
-import { collectAfterStart } from '${COLLECT}';
+import { collectAfterStart } from ${JSON.stringify(COLLECT)};
 collectAfterStart();
 const createHook = () => {
   const { warn } = console;

@@ -102,7 +102,9 @@ export function createKubernetesHands(options: KubernetesOptions, pace: Partial<
     listFiles: (ref, path) => within(ref, ({ client }) => client.listFiles(path)),
     readFile: (ref, path) => within(ref, ({ client }) => client.readFile(path)),
     stock: openStock(options, life.pool),
-    refill: (size, signal, target = DEFAULT_TARGET) => life.pool.refill(target, size, signal),
+    async refill(size, signal, target = DEFAULT_TARGET) {
+      await life.pool.refill(target, size, signal);
+    },
     reap: (youngMs, isLive) => reapPods(options, youngMs, isLive),
     async close() {
       life.close();

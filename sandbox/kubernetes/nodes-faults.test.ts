@@ -1,4 +1,5 @@
 /** Nodes of which only some isolate: each shows it before the first sandbox on it is handed out. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { signal } from '../contract.ts';
 import { DEFAULT_TARGET, type Target } from '../targets.ts';
@@ -95,6 +96,23 @@ test('a pod on such a node does not become ready', async () => {
   fake.node.name = 'node-1';
   await hands.refill(1, signal);
   expect(ready()).toHaveLength(1);
+});
+
+test('what cannot become ready is not made again and again', async () => {
+  const hands = fake.open({ warmPool: new Map([[DEFAULT_TARGET, 1]]) });
+  await hands.probe();
+  fake.node.name = 'node-2';
+  bare?.add('node-2');
+  let made = 0;
+  fake.api.pods.follow(0, ({ type, object }) => {
+    if (type === 'ADDED' && object.metadata.labels?.[LABELS.pool]) made++;
+  });
+  const stop = new AbortController();
+  const keeping = hands.stock.keep(60_000, stop.signal);
+  await sleep(3_000);
+  stop.abort();
+  await keeping;
+  expect(made).toBe(1);
 });
 
 test('before the first look nothing is looked at', async () => {

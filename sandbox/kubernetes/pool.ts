@@ -33,8 +33,11 @@ export interface Pool {
   ready(target: string): number;
   /** Claims a ready pod for a sandbox; undefined when there is none, or it needs what those have not. */
   claim(spec: SandboxSpec): Promise<V1Pod | undefined>;
-  /** Makes `size` pods for a target be ready: makes what is missing, ends what is too many, unwell or outdated. */
-  refill(target: string, size: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes `size` pods for a target be ready: makes what is missing, ends what is too many, unwell or outdated. Those
+   * that could not be made ready have ended and are counted.
+   */
+  refill(target: string, size: number, signal: AbortSignal): Promise<{ failed: number }>;
 }
 
 export function openPool({ options, pods, nodes, attach, adopt }: Parts): Pool {
@@ -72,7 +75,7 @@ export function openPool({ options, pods, nodes, attach, adopt }: Parts): Pool {
     });
   };
 
-  /** Waits until a pod answers, and says so in its label. */
+  /** Waits until a pod answers, and says so in its label. @returns whether it is well. */
   const makeReady = async (target: string, pod: V1Pod, signal: AbortSignal) => {
     const name = pod.metadata?.name ?? '';
     const sandbox = attach({ id: name, generation: 0 });
@@ -82,14 +85,16 @@ export function openPool({ options, pods, nodes, attach, adopt }: Parts): Pool {
       await nodes.ensure(pods.known(name)?.spec?.nodeName, target);
       signal.throwIfAborted();
       for (let known = pods.known(name); known && isOurs(known, 'starting'); known = await pods.read(name)) {
-        if (await swap(known, { [LABELS.state]: 'ready' })) return;
+        if (await swap(known, { [LABELS.state]: 'ready' })) break;
       }
+      return true;
     } catch (error) {
       options.log?.(`pool: ${name} did not become ready: ${(error as Error).message}`);
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       // Another may have made it ready meanwhile, or we have and were not told; then it may be a session's by now.
       const left = await pods.read(name);
       if (left?.metadata?.labels?.[LABELS.state] === 'starting') await end(left);
+      return false;
     } finally {
       sandbox.close();
     }
@@ -155,16 +160,18 @@ export function openPool({ options, pods, nodes, attach, adopt }: Parts): Pool {
           return made;
         });
       }
+      let failed = 0;
       const next = work[Symbol.iterator]();
       const worker = async () => {
         for (const make of next) {
           signal.throwIfAborted();
-          await makeReady(target, await make(), signal);
+          if (!(await makeReady(target, await make(), signal))) failed++;
         }
       };
       await Promise.all(Array.from({ length: AT_ONCE }, worker)).catch((error: unknown) => {
         throw new Error(`The pool cannot be filled: ${wordsOf(error)}`, { cause: error });
       });
+      return { failed };
     },
   };
 }

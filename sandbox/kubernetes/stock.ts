@@ -8,6 +8,9 @@ import type { Pool } from './pool.ts';
 /** Between looks at what was claimed, milliseconds. */
 const LOOK_MS = 200;
 
+/** What cannot be made ready now, for example on a node that is not safe, is not made again and again, milliseconds. */
+const AFTER_FAILURE_MS = 5_000;
+
 /** Pods of one make. Targets that are made of the same share them. */
 interface Shelf {
   /** One of those targets. */
@@ -38,13 +41,17 @@ export function openStock(options: KubernetesOptions, pool: Pool): KeptStock {
       // A node that is not there yet must not keep the others from being filled up.
       let slow = shelves.length;
       const keepOne = async ({ target, size }: Shelf) => {
+        const fill = async () => {
+          const { failed } = await pool.refill(target, size, signal);
+          if (failed > 0) await sleep(AFTER_FAILURE_MS, undefined, { signal }).catch(() => undefined);
+        };
         try {
-          await pool.refill(target, size, signal);
+          await fill();
         } finally {
           slow--;
         }
         while (!signal.aborted && (Date.now() < until || slow > 0)) {
-          if (pool.ready(target) < size) await pool.refill(target, size, signal);
+          if (pool.ready(target) < size) await fill();
           else await sleep(LOOK_MS);
         }
       };
