@@ -85,8 +85,7 @@ export function startGuard(
   const countFiles = async () => {
     worked ||= !idle;
     if (!worked) return;
-    const more = numbers?.();
-    made += more ?? 0;
+    made += numbers?.() ?? 0;
     if (Date.now() < (files + made > inodes ? nextUrgentCount : nextCount)) return;
     worked = false;
     made = 0;
@@ -94,9 +93,9 @@ export function startGuard(
     files = await fileCount(countIn ?? ['/']);
     const took = Date.now() - began;
     // Counting starts three processes, 100 ms of a processor: thirty sandboxes at work would keep one busy with it.
-    // Where numbers tell of new files, what they do not tell of is left: hard links.
-    const blindMs = more === undefined ? ((inodes - files) / MOST_NEW_FILES) * 1_000 : LONGEST_COUNT_MS;
-    nextCount = Date.now() + Math.max(COUNT_FILES_MS, Math.min(LONGEST_COUNT_MS, blindMs), took / COUNT_SHARE);
+    // Also where numbers tell of files: a hard link has none of its own, and costs a quarter of what a file does.
+    const farMs = Math.min(LONGEST_COUNT_MS, ((inodes - files) / MOST_NEW_FILES) * 1_000);
+    nextCount = Date.now() + Math.max(COUNT_FILES_MS, farMs, took / COUNT_SHARE);
     nextUrgentCount = Date.now() + took / URGENT_COUNT_SHARE;
     // Only what makes more of them: removing files must be possible.
     if (files > inodes && files > before) {
