@@ -1,7 +1,7 @@
 /**
  * The first line of the limits, from inside: it ends a process of the agent's before the host has to end the sandbox.
  * Memory and processes are looked at every 200 ms, memory more often where it may run out; files are counted while
- * something runs, when so many were made that they may be too many.
+ * something runs, and soon when so many were made that they may be too many.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
