@@ -1,8 +1,11 @@
 /** Heartbeats for activities that take long. */
 import { Context } from '@temporalio/activity';
 
-/** So that two may be lost before the shortest timeout, 4.5 s. */
-const BEAT_MS = 1_300;
+/** So that two may be lost before the shortest timeout, 4 s. */
+const BEAT_MS = 1_200;
+
+/** First beat of what has mostly ended by then: a beat costs the server a write. ms */
+export const FIRST_BEAT_MS = 1_000;
 
 /**
  * Runs `work` with a heartbeat, whose details stay `details`.

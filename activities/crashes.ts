@@ -1,11 +1,9 @@
 /** A request that kills its worker again and again is given up instead of being tried for ever. */
 import { Context } from '@temporalio/activity';
-import { beating } from './beat.ts';
+import { beating, FIRST_BEAT_MS } from './beat.ts';
 
 /** Crashes of one activity after which it is given up: something in it kills workers. */
 const MAX_CRASHES = 5;
-/** A first attempt leaves its mark so late: mostly it has ended by then, and the mark costs the server a write. ms */
-const FIRST_BEAT_MS = 1_000;
 
 /**
  * Runs `work` with a heartbeat. An attempt that ends by itself takes its mark back; what is left are those that died.

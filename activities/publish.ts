@@ -5,6 +5,7 @@ import type { Blobs } from '../store/blobs/blobs.ts';
 import { LogConflict, type LogStore } from '../store/log.ts';
 import type { Segments } from '../store/segments.ts';
 import type { PublishInput } from '../workflows/contract.ts';
+import { beating, FIRST_BEAT_MS } from './beat.ts';
 import type { Rounds } from './rounds.ts';
 
 export interface PublishDeps {
@@ -16,7 +17,11 @@ export interface PublishDeps {
 }
 
 export function createPublish(deps: PublishDeps): (input: PublishInput) => Promise<void> {
-  return async function publish({ carry, abort, seal, withRound }) {
+  return async function publish(input) {
+    return await beating(() => store(input), undefined, FIRST_BEAT_MS);
+  };
+
+  async function store({ carry, abort, seal, withRound }: PublishInput): Promise<void> {
     try {
       if (carry.entries.length > 0) await deps.log.append(carry);
     } catch (error) {
@@ -28,5 +33,5 @@ export function createPublish(deps: PublishDeps): (input: PublishInput) => Promi
     }
     if (seal) await deps.segments.seal(carry, seal.from, seal.to);
     if (withRound) await deps.rounds.end(carry.thread);
-  };
+  }
 }

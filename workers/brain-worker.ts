@@ -16,8 +16,10 @@ import { createSegments } from '../store/segments.ts';
 import { sessionAgentOf } from '../store/session-agents.ts';
 import { BRAIN_QUEUE } from '../workflows/contract.ts';
 import { createBrainService } from './brain-service.ts';
+import { forgetDeadCache } from './forget-dead-cache.ts';
 import type { RunningPart } from './process-command.ts';
 import type { SessionDefaults } from './session-defaults.ts';
+import { createLastServed, stopWorker, workerIdentity } from './stop-worker.ts';
 import { connectWorker, type TemporalTarget } from './temporal-connection.ts';
 import { payloadConverterPath, workflowBundle } from './workflow-bundle.ts';
 
@@ -53,9 +55,11 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
   const { namespace } = options.temporal;
   const parts = { connection, namespace, database, log, blobs, bus, segments, models, defaults, onError };
   const service = createBrainService(parts);
+  const served = createLastServed();
   const worker = await Worker.create({
     connection,
     namespace,
+    identity: workerIdentity(),
     taskQueue: BRAIN_QUEUE,
     workflowBundle: options.bundle ?? (await workflowBundle()),
     dataConverter: { payloadConverterPath },
@@ -82,6 +86,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
       ...service.activities,
       recordOutputs: createRecordOutputs(database.orm, blobs),
     },
+    interceptors: { activity: [served.interceptor, forgetDeadCache(connection, namespace)] },
     // A session that lost its worker must not wait for the dead one's sticky queue (default 10 s).
     stickyQueueScheduleToStartTimeout: '2s',
     maxCachedWorkflows: 500,
@@ -102,7 +107,7 @@ export async function startBrain(options: BrainOptions): Promise<RunningPart> {
     done,
     takesWork: () => worker.getState() === 'RUNNING',
     async stop() {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await stopWorker(worker, connection, served);
       await done;
     },
   };

@@ -9,6 +9,7 @@ import { BRAIN_QUEUE, HANDS_QUEUE, machineQueue } from '../workflows/contract.ts
 import { KEEP_SANDBOXES, STOCK, type Stock, type UpkeepInput } from '../workflows/upkeep-contract.ts';
 import type { HandsProvider } from './hands-provider.ts';
 import type { RunningPart } from './process-command.ts';
+import { stopWorker, workerIdentity } from './stop-worker.ts';
 import { connectTemporal, connectWorker, type TemporalTarget } from './temporal-connection.ts';
 
 export interface HandsOptions {
@@ -36,10 +37,13 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
     options.upkeep && new Client({ connection: await connectTemporal(temporal), namespace: temporal.namespace });
   const upkeep = options.upkeep && client && createUpkeepActivities(options.upkeep.of, (id) => isRunning(client, id));
   const activities = { ...createHandsActivities(hands, blobs, own), ...upkeep };
+  // One for both: the server knows the workers of one connection by one name.
+  const identity = workerIdentity();
   const create = (taskQueue: string) =>
     Worker.create({
       connection,
       namespace: temporal.namespace,
+      identity,
       taskQueue,
       activities,
       maxConcurrentActivityTaskExecutions: 200,
@@ -68,7 +72,7 @@ export async function startHands(options: HandsOptions): Promise<RunningPart> {
     done,
     takesWork: () => workers.every((worker) => worker.getState() === 'RUNNING'),
     async stop() {
-      stop();
+      await Promise.all(workers.map((worker) => stopWorker(worker, connection)));
       await done;
     },
   };

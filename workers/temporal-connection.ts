@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { Connection } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection } from '@temporalio/worker';
+import { NativeConnection, Runtime } from '@temporalio/worker';
 import { isLoopback, SettingsError } from './settings.ts';
 
 /** A Temporal server and namespace. Both kinds of connection take it. */
@@ -79,8 +79,18 @@ export async function connectTemporal(target: Omit<TemporalTarget, 'namespace'>,
 
 /** For workers. */
 export async function connectWorker(target: TemporalTarget): Promise<NativeConnection> {
+  installRuntime();
   const { address, tls, apiKey, metadata } = target;
   return await NativeConnection.connect({ address, tls, apiKey, metadata });
+}
+
+let isInstalled = false;
+
+function installRuntime(): void {
+  if (isInstalled) return;
+  // Signals are ours: a worker is stopped in order (stop-worker.ts), for which the server must have heard of it.
+  Runtime.install({ shutdownSignals: [], workerHeartbeatInterval: '5s' });
+  isInstalled = true;
 }
 
 function hostOf(address: string): string {

@@ -1,8 +1,6 @@
 /**
- * Threads in which the brain's workflows run. The SDK takes a stack trace of every promise that a workflow makes, for the
- * Temporal UI's Call Stack tab: a third of the processor time of a workflow task (docs/decisions/009). It has no
- * option for that, but knows how to do without where the runtime has no promise hooks; so those are taken away from it.
- * Such a thread also gives back what its start left behind.
+ * Threads in which the brain's workflows run. The SDK has no options for what costs most of the processor time of a
+ * workflow task (docs/decisions/009 and 010); so a module of ours runs in them first.
  */
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
@@ -16,35 +14,16 @@ const Thread = threads.Worker;
 const WORKFLOW_THREAD = /[\\/]workflow-worker-thread\.js$/;
 
 /** `.ts` in a checkout, `.js` in the installed package. */
-const COLLECT = new URL(`./collect-garbage${extname(import.meta.url)}`, import.meta.url).href;
-/** Runs first in such a thread. The SDK would warn of what is wanted: its next warning is that one. */
-const PRELOAD = `
-import v8 from 'node:v8';
-import { collectAfterStart } from ${JSON.stringify(COLLECT)};
-collectAfterStart();
-const createHook = () => {
-  const { warn } = console;
-  console.warn = () => {
-    console.warn = warn;
-  };
-  throw new Error('Stack traces are off.');
-};
-Object.defineProperty(v8, 'promiseHooks', { value: { ...v8.promiseHooks, createHook } });
-`;
+const FIRST = new URL(`./in-workflow-thread${extname(import.meta.url)}`, import.meta.url).href;
 
-class QuietThread extends Thread {
+class LightThread extends Thread {
   constructor(file: string | URL, options: WorkerOptions = {}) {
-    const isWorkflows = WORKFLOW_THREAD.test(String(file));
-    const execArgv = [
-      ...(options.execArgv ?? process.execArgv),
-      '--import',
-      `data:text/javascript,${encodeURIComponent(PRELOAD)}`,
-    ];
-    super(file, isWorkflows ? { ...options, execArgv } : options);
+    const execArgv = [...(options.execArgv ?? process.execArgv), '--import', FIRST];
+    super(file, WORKFLOW_THREAD.test(String(file)) ? { ...options, execArgv } : options);
   }
 }
 
 /** For workers that are made from now on in this process. */
 export function collectStackTraces(collect: boolean): void {
-  threads.Worker = collect ? Thread : QuietThread;
+  threads.Worker = collect ? Thread : LightThread;
 }
