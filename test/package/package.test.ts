@@ -225,6 +225,7 @@ test('longhand/client type-checks in another project, and runs there', async () 
 });
 
 test('SIGTERM ends it with 0, and its address is forgotten with it', async () => {
+  expect(dev?.exitCode, 'it runs until now').toBeNull();
   dev?.kill('SIGTERM');
   expect(await once(dev as ChildProcess, 'exit')).toEqual([0, null]);
   expect(await readdir(join(home, 'run'))).not.toContain('api.json');
