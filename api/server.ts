@@ -1,6 +1,6 @@
 /** The API as a listening server, with its limits and its housekeeping. */
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { removeOldOutcomes } from '../store/idempotency.ts';
@@ -60,6 +60,7 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
   server.on('checkExpectation', answerExpectation(deps));
   server.on('request', limitReception);
   server.maxConnections = MAX_CONNECTIONS;
+  const closeUnused = trackUnused(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const used = error.code === 'EADDRINUSE';
@@ -93,7 +94,10 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
     for (const stream of parts.streams) stream.end(COME_BACK);
     const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
     // A connection is idle only once its answer has gone out.
-    const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
+    const idle = setInterval(() => {
+      server.closeIdleConnections();
+      closeUnused();
+    }, IDLE_LOOK_MS);
     await closed;
     clearTimeout(cut);
     clearInterval(idle);
@@ -108,6 +112,22 @@ export async function startApi(deps: ApiDeps, address: { host: string; port: num
       closing ??= close();
       return closing;
     },
+  };
+}
+
+/**
+ * Connections that clients opened ahead of need: browsers do, and the fetch of Node. To Node they are not idle.
+ * @returns closes those on which nothing has come yet.
+ */
+function trackUnused(server: Server): () => void {
+  const unused = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  server.on('request', ({ socket }: IncomingMessage) => unused.delete(socket));
+  return () => {
+    for (const socket of unused) if (socket.bytesRead === 0) socket.destroy();
   };
 }
 
