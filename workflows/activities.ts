@@ -7,8 +7,8 @@ import { BRAIN_QUEUE, type BrainActivities, type HandsActivities, type SessionIn
 const RETRY = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 
 /**
- * A worker that died is missed this soon: a session goes on within 6 s of it. The work beats every 1.2 s, and the server
- * is up to a second late.
+ * A worker that died is missed this soon: a session goes on within 6 s of it. The work beats every 1.2 s. A server without
+ * our settings (deploy/temporal/dynamic-config.yaml) is up to a second late.
  */
 const MISSED_AFTER = '4s';
 
